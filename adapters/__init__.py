@@ -1,0 +1,1 @@
+"""How one outside system does it: vendor and role."""

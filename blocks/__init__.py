@@ -1,0 +1,1 @@
+"""Prefect's saved settings and secrets: which one, with which key."""

@@ -1,0 +1,1 @@
+"""The shell's face: starts flows, reads the ledger."""

@@ -1,0 +1,1 @@
+"""The desk's routines, each readable in one screen."""

@@ -1,0 +1,1 @@
+"""One step each: retry, time-out, log, artifact."""

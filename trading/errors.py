@@ -1,0 +1,222 @@
+"""Every error of the trading floors.
+
+    TradingError
+    ├── InvalidValue               a setting, parameter or field breaks its rule
+    ├── SessionError
+    │   ├── NotASession            the exchange does not trade on that date
+    │   └── SessionNotReached      the session lies in the future
+    ├── MarketDataError
+    │   ├── UnknownSymbol          a source or store has never heard of the symbol
+    │   ├── BarsInvalid            a frame or file does not have the shape of bars
+    │   ├── BarsNotPassed          the quality gate has not passed the bars a decision needs
+    │   ├── SourceUnavailable      a provider could not be asked, or answered with an error
+    │   └── StoreCorrupt           a file of the bar store cannot be read
+    ├── StrategyFailed             a strategy raised, or returned weights that cannot be traded
+    ├── OrderError
+    │   ├── OrderNotOpen           a cancel or replace of an order that can no longer change
+    │   └── OrderUnknown           a cl_ord_id that the ledger has never recorded
+    ├── BrokerError
+    │   ├── BrokerUnavailable      nothing was sent: the broker could not be reached
+    │   └── OutcomeUnknown         it may have been sent: the broker's answer never came
+    ├── LedgerError
+    │   ├── LeaseHeld              another run trades this account
+    │   ├── LeaseLost              our lease was superseded or has expired; nothing was written
+    │   ├── SchemaMismatch         the ledger's schema is not the one of this version
+    │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
+    ├── DeskHalted                 trading is stopped until a person resumes it
+    └── AlertNotDelivered          a channel refused an alert
+
+Each message says what, which and why, and the way out.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+
+class TradingError(Exception):
+    """The root of all errors that Openbell raises on purpose."""
+
+
+class InvalidValue(TradingError):
+    """A setting, parameter or field breaks its rule."""
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name, self.value, self.rule = name, value, rule
+        super().__init__(f"{name} is {value!r}, but must be {rule}")
+
+
+class SessionError(TradingError):
+    """A date does not fit the exchange calendar."""
+
+
+class NotASession(SessionError):
+    """The exchange does not trade on that date."""
+
+    def __init__(self, day: date, mic: str, previous: date, following: date) -> None:
+        self.day, self.mic, self.previous, self.following = day, mic, previous, following
+        super().__init__(f"{day} is not a session of {mic}; the sessions around it are {previous} and {following}")
+
+
+class SessionNotReached(SessionError):
+    """The session lies in the future."""
+
+    def __init__(self, session: date, now: datetime) -> None:
+        self.session, self.now = session, now
+        super().__init__(f"session {session} has not come yet (it is {now:%Y-%m-%d %H:%M %Z}); name a session that has")
+
+
+class MarketDataError(TradingError):
+    """Bars cannot be had, or cannot be trusted."""
+
+
+class UnknownSymbol(MarketDataError):
+    """A source or store has never heard of the symbol."""
+
+    def __init__(self, symbols: Iterable[str], source: str) -> None:
+        self.symbols, self.source = tuple(symbols), source
+        super().__init__(
+            f"{source} does not know {', '.join(self.symbols)}; check the spelling, or name another source"
+        )
+
+
+class BarsInvalid(MarketDataError):
+    """A frame or file does not have the shape of bars."""
+
+    def __init__(self, where: str, rule: str) -> None:
+        self.where, self.rule = where, rule
+        super().__init__(f"{where} does not hold daily bars: {rule}")
+
+
+class BarsNotPassed(MarketDataError):
+    """The quality gate has not passed the bars a decision needs."""
+
+    def __init__(self, session: date, source: str, why: str) -> None:
+        self.session, self.source, self.why = session, source, why
+        super().__init__(f"bars of {source} for {session} are not passed: {why}")
+
+
+class SourceUnavailable(MarketDataError):
+    """A provider could not be asked, or answered with an error."""
+
+    def __init__(self, source: str, why: str) -> None:
+        self.source, self.why = source, why
+        super().__init__(f"{source} is unavailable: {why}; nothing was stored, run again later")
+
+
+class StoreCorrupt(MarketDataError):
+    """A file of the bar store cannot be read."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path} cannot be read ({why}); move it away and ingest its sessions again")
+
+
+class StrategyFailed(TradingError):
+    """A strategy raised, or returned weights that cannot be traded."""
+
+    def __init__(self, strategy: str, why: str) -> None:
+        self.strategy, self.why = strategy, why
+        super().__init__(f"strategy {strategy} failed: {why}; no order was made from it")
+
+
+class OrderError(TradingError):
+    """An order was asked for something that its state forbids."""
+
+
+class OrderNotOpen(OrderError):
+    """A cancel or replace was asked of an order that can no longer change."""
+
+    def __init__(self, cl_ord_id: str, ord_status: str) -> None:
+        self.cl_ord_id, self.ord_status = cl_ord_id, ord_status
+        super().__init__(f"order {cl_ord_id} is {ord_status}, so it cannot change")
+
+
+class OrderUnknown(OrderError):
+    """A cl_ord_id was named that the ledger has never recorded."""
+
+    def __init__(self, cl_ord_id: str) -> None:
+        self.cl_ord_id = cl_ord_id
+        super().__init__(f"no order {cl_ord_id} in the ledger; `openbell orders` lists those there are")
+
+
+class BrokerError(TradingError):
+    """A broker did not do what it was asked."""
+
+
+class BrokerUnavailable(BrokerError):
+    """Nothing was sent: the broker could not be reached."""
+
+    def __init__(self, broker: str, why: str) -> None:
+        self.broker, self.why = broker, why
+        super().__init__(f"{broker} cannot be reached: {why}; nothing was sent")
+
+
+class OutcomeUnknown(BrokerError):
+    """It may have been sent: the broker's answer never came."""
+
+    def __init__(self, broker: str, cl_ord_id: str, why: str) -> None:
+        self.broker, self.cl_ord_id, self.why = broker, cl_ord_id, why
+        super().__init__(
+            f"{broker} did not answer for order {cl_ord_id}: {why}; it is UNKNOWN until the broker is asked"
+        )
+
+
+class LedgerError(TradingError):
+    """The ledger refused a write, or cannot be used."""
+
+
+class LeaseHeld(LedgerError):
+    """Another run trades this account."""
+
+    def __init__(self, account: str, holder: str, expires_at: datetime) -> None:
+        self.account, self.holder, self.expires_at = account, holder, expires_at
+        super().__init__(
+            f"account {account} is being traded by {holder}, whose lease ends {expires_at:%Y-%m-%d %H:%M:%S %Z}; "
+            "wait for it, or stop that run"
+        )
+
+
+class LeaseLost(LedgerError):
+    """Our lease was superseded or has expired; nothing was written."""
+
+    def __init__(self, account: str, token: int) -> None:
+        self.account, self.token = account, token
+        super().__init__(
+            f"the lease {token} on account {account} is no longer valid, so nothing was written; run again"
+        )
+
+
+class SchemaMismatch(LedgerError):
+    """The ledger's schema is not the one of this version."""
+
+    def __init__(self, found: str, wanted: str) -> None:
+        self.found, self.wanted = found, wanted
+        super().__init__(
+            f"the ledger's schema is {found}, this version needs {wanted}; back it up and run `openbell init`"
+        )
+
+
+class LedgerUnavailable(LedgerError):
+    """The database refused the work (disk full, locked, gone)."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the ledger cannot be used: {why}; nothing was written, mend it and run again")
+
+
+class DeskHalted(TradingError):
+    """Trading is stopped until a person resumes it."""
+
+    def __init__(self, scope: str, cause: str) -> None:
+        self.scope, self.cause = scope, cause
+        super().__init__(
+            f"{scope} is halted: {cause}; remove the STOP file if there is one, then `openbell resume --reason TEXT`"
+        )
+
+
+class AlertNotDelivered(TradingError):
+    """A channel refused an alert; the alert stays in the outbox."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the alert was not delivered: {why}; it stays in the outbox and is sent again")

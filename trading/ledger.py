@@ -1,0 +1,198 @@
+"""The seam to the ledger: who may write, what is intended, what happened.
+
+The ledger appends facts and derives the rest. Every write that could put an order on the wire carries the lease;
+a report of what already happened is never refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from trading.alerts import Alert
+from trading.broker import CashMovement
+from trading.market.adjustments import EffectiveAction
+from trading.market.quality import QualityReport
+from trading.orders.executions import ExecutionReport
+from trading.orders.orders import NewOrderSingle, Order
+from trading.reconciliation import Break
+from trading.risk.limits import RiskDecision, RiskLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to trade one account until `expires_at` (database time), proven by a token that only grows."""
+
+    account: str
+    token: int
+    holder: str
+    expires_at: datetime
+
+
+class Leases(Protocol):
+    """One trader per account."""
+
+    def acquire(self, account: str, holder: str, ttl: timedelta) -> Lease:
+        """Take the lease with a higher token than any before.
+
+        A lease whose holder process is proven dead on this machine is taken over at once, any other when it has expired.
+
+        Raises:
+            LeaseHeld: another holder has it.
+        """
+        ...
+
+    def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Prolong the lease, or raise LeaseLost."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; one already lost is left alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a strategy wants of one symbol, and what became of it in sizing.
+
+    Attributes:
+        weight: wanted share of the book's equity.
+        reference_px: raw price per unit that sizing used; None when there was no price, and so no order.
+        held_qty: what the book held.
+        target_qty: whole lots that the weight is worth.
+        order_qty: signed difference to be ordered; 0 with a reason.
+        reason: why order_qty is what it is, one phrase.
+    """
+
+    symbol: str
+    weight: float
+    reference_px: Decimal | None
+    held_qty: Decimal
+    target_qty: Decimal
+    order_qty: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided for one session and book, with all that it was decided from.
+
+    Attributes:
+        decision_id: follows from account, session and book.
+        parameters: the strategy's, as JSON values; together with `sizing` enough to decide again.
+        sizing: the sizing rules, as JSON values.
+        code_version: version of Openbell and hash of the strategy's source.
+        bars_hash: content hash of the exact bars the strategy saw.
+        first_session: first session of those bars.
+        bars_session: last session of those bars.
+        verdict_id: of the quality verdict that passed them.
+        equity: account equity used, in account currency.
+        cash: account cash used.
+        mode: `shadow`, `paper` or `live`.
+    """
+
+    decision_id: str
+    account: str
+    session: date
+    book: str
+    strategy: str
+    parameters: Mapping[str, object]
+    sizing: Mapping[str, object]
+    code_version: str
+    source: str
+    bars_hash: str
+    first_session: date
+    bars_session: date
+    verdict_id: str
+    equity: Decimal
+    cash: Decimal
+    mode: str
+    decided_at: datetime
+    targets: tuple[Target, ...]
+
+
+class Journal(Protocol):
+    """Orders: intent before sending, send marks, and what the broker said."""
+
+    def intend(
+        self,
+        lease: Lease,
+        decision: Decision,
+        orders: Sequence[NewOrderSingle],
+        limits: RiskLimits,
+        marks: Mapping[str, Decimal],
+        blocked: Mapping[str, str],
+    ) -> tuple[RiskDecision, ...]:
+        """Run every order through the gate and record decision, verdicts and accepted orders, in one transaction.
+
+        When account, session and book have a decision already, its risk decisions are returned: nothing is decided
+        twice.
+
+        Args:
+            marks: last raw price of every symbol held or ordered.
+            blocked: symbols whose bars did not pass, with the reason.
+
+        Raises:
+            LeaseLost: nothing was written.
+        """
+        ...
+
+    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
+        """Record durably that the orders are about to go on the wire.
+
+        Raises:
+            LeaseLost: nothing was written, so nothing may be sent.
+            DeskHalted: likewise.
+        """
+        ...
+
+    def mark(self, lease: Lease, cl_ord_id: str, mark: "SendMark", now: datetime, text: str) -> None:
+        """Record what became of a sending that brought no report."""
+        ...
+
+    def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:
+        """Append the reports that are new; return a break for each that fits no order of ours. Never refuses a fact."""
+        ...
+
+    def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
+        """Return the account's orders, oldest first."""
+        ...
+
+
+class SendMark(StrEnum):
+    """What we know of a sending without having heard from the broker."""
+
+    SENDING = "sending"
+    NOT_SENT = "not_sent"  # proven: refused before the wire, or the broker never had it
+    UNKNOWN = "unknown"  # the answer never came
+    ABANDONED = "abandoned"  # proven not at the broker, and too late to send: the order is EXPIRED
+
+
+class Facts(Protocol):
+    """What else happened: executions, cash, corporate actions, breaks, alerts."""
+
+    def executions(self, account: str) -> tuple[ExecutionReport, ...]:
+        """Return all reports of the account in the order they happened."""
+        ...
+
+    def record_cash(self, movements: Sequence[CashMovement]) -> int:
+        """Append the movements that are new and return how many were."""
+        ...
+
+    def record_actions(self, account: str, actions: Sequence[EffectiveAction]) -> int:
+        """Append the corporate actions that are new to the account and return how many were."""
+        ...
+
+    def record_breaks(self, account: str, session: date, breaks: Sequence[Break], now: datetime) -> None:
+        """Append the outcome of a reconciliation, empty or not."""
+        ...
+
+    def record_quality(self, report: QualityReport) -> None:
+        """Append a quality report; the same verdict_id is the same report."""
+        ...
+
+    def raise_alert(self, alert: Alert) -> None:
+        """Put the alert into the outbox, once per fingerprint."""
+        ...

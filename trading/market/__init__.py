@@ -1,0 +1,1 @@
+"""Instruments, calendars, bars, adjustments and bar checks."""

@@ -1,0 +1,172 @@
+"""Daily bars: their shape, where they come from and how a set of them is named for ever.
+
+A frame of bars is *long*: one row per symbol and session, sorted by both, with BAR_COLUMNS. Prices are float64 in
+`currency` of the instrument, volume float64 in units. A source of closes only leaves open, high, low and volume NaN.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from trading.errors import BarsInvalid
+from trading.market.adjustments import CorporateAction
+from trading.market.instruments import Instrument
+
+PRICE_COLUMNS = ("open", "high", "low", "close")
+BAR_COLUMNS = ("symbol", "session", *PRICE_COLUMNS, "volume")
+SESSION_DTYPE = "datetime64[us]"
+
+
+class PriceBasis(StrEnum):
+    """What has been done to the prices since they were traded."""
+
+    RAW = "raw"
+    SPLIT_ADJUSTED = "split_adjusted"
+    ADJUSTED = "adjusted"  # for splits and dividends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DailyBars:
+    """Daily bars of many symbols from one source.
+
+    Attributes:
+        frame: long frame, BAR_COLUMNS in that order; `session` is a naive midnight label, datetime64[us].
+        source: name of the provider.
+        price_basis: what has been done to the prices.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    price_basis: PriceBasis
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != BAR_COLUMNS:
+            raise BarsInvalid(self.source, f"columns are {list(self.frame.columns)}, not {list(BAR_COLUMNS)}")
+        for name in (*PRICE_COLUMNS, "volume"):
+            if self.frame[name].dtype != np.float64:
+                raise BarsInvalid(self.source, f"column {name} is {self.frame[name].dtype}, not float64")
+        if self.frame["session"].dtype != SESSION_DTYPE:
+            raise BarsInvalid(self.source, f"column session is {self.frame['session'].dtype}, not {SESSION_DTYPE}")
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of every value in (symbol, session) order; equal bars give equal hashes anywhere."""
+        ordered = self.frame.sort_values(["symbol", "session"], kind="stable")
+        digest = hashlib.sha256(f"{self.source}\x00{self.price_basis}\x00{len(ordered)}\x00".encode())
+        digest.update("\x00".join(ordered["symbol"]).encode())
+        digest.update(ordered["session"].to_numpy().astype("<M8[us]").tobytes())
+        for name in (*PRICE_COLUMNS, "volume"):
+            values = ordered[name].to_numpy(dtype="<f8", copy=True)
+            values[np.isnan(values)] = np.nan  # one NaN of the many there are
+            digest.update(values.tobytes())
+        return digest.hexdigest()
+
+    def on(self, session: date) -> pd.DataFrame:
+        """Return the rows of one session, indexed by symbol."""
+        rows = self.frame[self.frame["session"] == pd.Timestamp(session)]
+        return rows.set_index("symbol")
+
+
+class FetchStatus(StrEnum):
+    """What became of one symbol of a request."""
+
+    OK = "ok"
+    NO_BARS = "no_bars"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOutcome:
+    """What a source answered for one symbol; `text` explains all but OK."""
+
+    symbol: str
+    status: FetchStatus
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FetchedBars:
+    """Bars as a source gave them, the outcome of every symbol asked, and the corporate actions in the range."""
+
+    bars: DailyBars
+    outcomes: tuple[FetchOutcome, ...]
+    actions: tuple[CorporateAction, ...] = ()
+
+
+class BarSource(Protocol):
+    """Where daily bars come from."""
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name, as recorded with every bar."""
+        ...
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments on offer by symbol."""
+        ...
+
+    def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the bars of all sessions from `first` to `last`, both included.
+
+        Every symbol asked has exactly one outcome.
+
+        Raises:
+            SourceUnavailable: the provider as a whole did not answer properly.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpsertCount:
+    """How many rows an upsert added, changed and found equal."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+class BarStore(Protocol):
+    """Where checked bars are kept. A store holds one price basis for each source."""
+
+    def upsert(self, bars: DailyBars) -> UpsertCount:
+        """Write the bars durably, replacing rows of the same source, symbol and session.
+
+        Repeating it changes nothing.
+        """
+        ...
+
+    def read(self, source: str, symbols: Sequence[str] | None, first: date, last: date) -> DailyBars:
+        """Return the stored bars of the source between two sessions, both included; all symbols when None.
+
+        Raises:
+            StoreCorrupt: a file cannot be read.
+        """
+        ...
+
+    def upsert_actions(self, source: str, actions: Sequence[CorporateAction]) -> None:
+        """Keep corporate actions durably, one per symbol, ex-date and kind."""
+        ...
+
+    def actions(self, source: str, first: date, last: date) -> tuple[CorporateAction, ...]:
+        """Return the corporate actions with ex-dates between two days, both included, by ex-date and symbol."""
+        ...
+
+
+def bars_frame(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of the rows with the columns, types and order of bars; absent optional columns become NaN.
+
+    Args:
+        rows: at least `symbol`, `session` (anything pandas reads as a date) and `close`.
+    """
+    frame = rows.reindex(columns=list(BAR_COLUMNS))
+    frame["symbol"] = frame["symbol"].astype("str")
+    frame["session"] = pd.to_datetime(frame["session"]).astype(SESSION_DTYPE)
+    for name in (*PRICE_COLUMNS, "volume"):
+        frame[name] = frame[name].astype(np.float64)
+    return frame.sort_values(["symbol", "session"], kind="stable", ignore_index=True)

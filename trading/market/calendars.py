@@ -1,0 +1,93 @@
+"""Exchange calendars: which days are sessions, and when they open and close."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+
+import exchange_calendars
+import pandas as pd
+
+from trading.errors import InvalidValue, NotASession
+
+FIRST_DAY, LAST_DAY = "1990-01-01", "2035-12-31"
+
+
+@dataclass(frozen=True, slots=True)
+class TradingCalendar:
+    """Sessions of one exchange between FIRST_DAY and LAST_DAY.
+
+    Attributes:
+        mic: ISO 10383 code of the exchange.
+    """
+
+    mic: str
+
+    def __post_init__(self) -> None:
+        if self.mic not in exchange_calendars.get_calendar_names(include_aliases=False):
+            raise InvalidValue("mic", self.mic, "an exchange known to exchange_calendars, such as XNYS")
+
+    def is_session(self, day: date) -> bool:
+        """Tell whether the exchange trades on that day."""
+        return bool(_calendar(self.mic).is_session(pd.Timestamp(day)))
+
+    def require_session(self, day: date) -> date:
+        """Return the day, or raise NotASession naming the sessions around it."""
+        if not self.is_session(day):
+            raise NotASession(day, self.mic, self.previous_session(day), self.next_session(day))
+        return day
+
+    def previous_session(self, day: date) -> date:
+        """Return the last session before that day, which need not be a session itself."""
+        found = _calendar(self.mic).date_to_session(pd.Timestamp(day) - pd.Timedelta(days=1), "previous")
+        return _date(found)
+
+    def next_session(self, day: date) -> date:
+        """Return the first session after that day, which need not be a session itself."""
+        return _date(_calendar(self.mic).date_to_session(pd.Timestamp(day) + pd.Timedelta(days=1), "next"))
+
+    def sessions(self, first: date, last: date) -> Sequence[date]:
+        """Return all sessions from `first` to `last`, both included."""
+        return [_date(s) for s in self.session_index(first, last)]
+
+    def session_index(self, first: date, last: date) -> pd.DatetimeIndex:
+        """Return all sessions from `first` to `last` as naive time stamps at midnight, datetime64[us]."""
+        found = _calendar(self.mic).sessions_in_range(pd.Timestamp(first), pd.Timestamp(last))
+        return found.as_unit("us")
+
+    def sessions_before(self, session: date, count: int) -> date:
+        """Return the session that lies `count` sessions before `session`."""
+        return _date(_calendar(self.mic).session_offset(pd.Timestamp(session), -count))
+
+    def open_at(self, session: date) -> datetime:
+        """Return the opening time, UTC."""
+        return _time(_calendar(self.mic).session_open(pd.Timestamp(self.require_session(session))))
+
+    def close_at(self, session: date) -> datetime:
+        """Return the closing time, UTC; earlier on half days."""
+        return _time(_calendar(self.mic).session_close(pd.Timestamp(self.require_session(session))))
+
+    def is_half_day(self, session: date) -> bool:
+        """Tell whether the session closes early."""
+        return pd.Timestamp(self.require_session(session)) in _calendar(self.mic).early_closes
+
+    def session_on_or_after(self, day: date) -> date:
+        """Return that day if it is a session, else the next one."""
+        return _date(_calendar(self.mic).date_to_session(pd.Timestamp(day), "next"))
+
+    def local_date(self, now: datetime) -> date:
+        """Return the date at the exchange at that time."""
+        return now.astimezone(_calendar(self.mic).tz).date()
+
+
+@lru_cache(maxsize=8)
+def _calendar(mic: str) -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar(mic, start=FIRST_DAY, end=LAST_DAY)
+
+
+def _date(stamp: pd.Timestamp) -> date:
+    return stamp.date()
+
+
+def _time(stamp: pd.Timestamp) -> datetime:
+    return stamp.to_pydatetime()

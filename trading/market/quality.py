@@ -1,0 +1,129 @@
+"""Quality of bars: findings, and the verdicts that follow from them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
+
+
+class Rule(StrEnum):
+    """What a bar can break; these words never change their meaning."""
+
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    FETCH_FAILED = "FETCH_FAILED"
+    NO_BARS = "NO_BARS"
+    STALE = "STALE"  # the last session asked for is not there
+    MISSING_SESSION = "MISSING_SESSION"  # a gap inside the range
+    NOT_A_SESSION = "NOT_A_SESSION"  # a bar for a holiday or weekend
+    FUTURE_SESSION = "FUTURE_SESSION"
+    DUPLICATE = "DUPLICATE"
+    PRICE_MISSING = "PRICE_MISSING"  # NaN or infinite
+    PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
+    OHLC_INCOHERENT = "OHLC_INCOHERENT"
+    VOLUME_NEGATIVE = "VOLUME_NEGATIVE"
+    UNIT_ERROR = "UNIT_ERROR"  # prices off by a factor near 100
+    SPLIT_NOT_APPLIED = "SPLIT_NOT_APPLIED"  # a jump by a ratio that splits have, without an action
+    JUMP = "JUMP"  # a move beyond the limit, without an action that explains it
+    FROZEN = "FROZEN"  # the same bar for many sessions
+
+
+class FindingSeverity(StrEnum):
+    """What a finding does: WARNING is shown, CRITICAL quarantines the symbol."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One rule broken by one symbol; `session` is the first one concerned, None when it is about all of them."""
+
+    rule: Rule
+    severity: FindingSeverity
+    symbol: str
+    session: date | None
+    value: str
+    limit: str
+    text: str
+
+
+class SymbolVerdict(StrEnum):
+    """What the gate says of a symbol."""
+
+    PASS = "pass"
+    WARN = "warn"
+    QUARANTINE = "quarantine"
+
+
+class DayVerdict(StrEnum):
+    """What the gate says of a session as a whole."""
+
+    TRADE = "trade"
+    HOLD = "hold"
+
+
+class OnBadSymbol(StrEnum):
+    """What a quarantined symbol does to the rest."""
+
+    BLOCK_SYMBOL = "block_symbol"
+    BLOCK_DAY = "block_day"
+
+
+@settings(frozen=True, slots=True, kw_only=True)
+class QualityPolicy:
+    """Thresholds of the quality gate."""
+
+    on_bad_symbol: Annotated[
+        OnBadSymbol, Field(description="Whether a bad symbol is left out, or stops the whole session.")
+    ] = OnBadSymbol.BLOCK_SYMBOL
+    min_passed_pct: Annotated[
+        float, Field(ge=0, le=100, description="Hold the session when fewer symbols pass, in per cent.")
+    ] = 50.0
+    max_abs_return: Annotated[
+        float,
+        Field(gt=0, description="Largest move from close to close that needs no explanation, as a fraction."),
+    ] = 0.5
+    max_frozen_sessions: Annotated[
+        int, Field(gt=1, description="Most sessions in a row with exactly the same bar before a warning.")
+    ] = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityReport:
+    """The verdict on one source for one session.
+
+    Attributes:
+        verdict_id: follows from all other fields but `checked_at`; stands on every decision made from these bars.
+        bars_hash: content hash of the bars checked.
+        symbols: every symbol asked for, with its verdict.
+        rows: number of bars checked.
+    """
+
+    source: str
+    session: date
+    bars_hash: str
+    rows: int
+    day_verdict: DayVerdict
+    symbols: tuple[tuple[str, SymbolVerdict], ...]
+    findings: tuple[Finding, ...]
+    checked_at: datetime
+
+    @property
+    def verdict_id(self) -> str:
+        """Return `qv-` and 20 hexadecimal digits."""
+        parts = [self.source, self.session.isoformat(), self.bars_hash, self.day_verdict]
+        parts += [f"{symbol}={verdict}" for symbol, verdict in self.symbols]
+        parts += [f"{f.rule}/{f.symbol}/{f.session}/{f.value}" for f in self.findings]
+        return "qv-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
+
+    def quarantined(self) -> dict[str, str]:
+        """Return the quarantined symbols, each with its first critical finding as the reason."""
+        reasons: dict[str, str] = {}
+        for finding in self.findings:
+            if finding.severity is FindingSeverity.CRITICAL:
+                reasons.setdefault(finding.symbol, finding.text)
+        return {s: reasons.get(s, "quarantined") for s, v in self.symbols if v is SymbolVerdict.QUARANTINE}

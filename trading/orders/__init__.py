@@ -1,0 +1,1 @@
+"""Orders, their states and executions, in the terms of FIX."""

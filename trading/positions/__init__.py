@@ -1,0 +1,1 @@
+"""Positions and lots, and the sizing of orders."""

@@ -1,0 +1,1 @@
+"""Limits, and the one gate that applies them."""

@@ -1,0 +1,1 @@
+"""Strategies: point-in-time bars in, target weights out."""
