@@ -114,7 +114,7 @@ class Broker(Protocol):
         ...
 
     async def reports_since(self, since: datetime) -> tuple[ExecutionReport, ...]:
-        """Return all reports of the account with `transact_time` >= since, of any origin, in the order they happened."""
+        """Return all reports with `transact_time` >= since, of any origin, in the order they happened."""
         ...
 
     async def statement(self) -> AccountStatement:

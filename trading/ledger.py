@@ -37,7 +37,8 @@ class Leases(Protocol):
     def acquire(self, account: str, holder: str, ttl: timedelta) -> Lease:
         """Take the lease with a higher token than any before.
 
-        A lease whose holder process is proven dead on this machine is taken over at once, any other when it has expired.
+        A lease whose holder process is proven dead on this machine is taken over at once, any other once it has
+        expired.
 
         Raises:
             LeaseHeld: another holder has it.

@@ -86,8 +86,9 @@ def _calendar(mic: str) -> exchange_calendars.ExchangeCalendar:
 
 
 def _date(stamp: pd.Timestamp) -> date:
-    return stamp.date()
+    return date(stamp.year, stamp.month, stamp.day)
 
 
 def _time(stamp: pd.Timestamp) -> datetime:
-    return stamp.to_pydatetime()
+    time: datetime = stamp.to_pydatetime()
+    return time
