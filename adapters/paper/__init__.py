@@ -1,0 +1,1 @@
+"""The paper broker: an exchange and an account in a database, filled from daily bars."""
