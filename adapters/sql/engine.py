@@ -66,6 +66,6 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A transaction that reads before it writes fails at once when another process commits in between: take the lock now.
+    # A transaction that reads first and writes later fails when another process commits in between: lock now.
     read_only = connection.get_execution_options().get("read_only")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -70,6 +70,7 @@ class NewOrderRow(SQLModel, table=True):
     cl_ord_id: str = Field(primary_key=True)
     account: str
     decision_id: str = Field(foreign_key="decision.decision_id")
+    position: int  # place in the sequence in which they are sent
     token: int = Field(sa_type=sa.BigInteger)
     session: date
     book: str

@@ -1,0 +1,212 @@
+"""Facts in SQL: executions, cash, corporate actions, quality, reconciliations, and the books that follow from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from adapters.sql.engine import reading, writing
+from adapters.sql.rows import flat, insert_new, json_value, report_of, table_of
+from adapters.sql.tables import (
+    CashMovementRow,
+    CorporateActionRow,
+    ExecutionReportRow,
+    QualityReportRow,
+    ReconciliationRow,
+)
+from trading.broker import CashMovement, CashMovementType
+from trading.market.adjustments import CashDividend, EffectiveAction, Split
+from trading.market.quality import (
+    DayVerdict,
+    Finding,
+    FindingSeverity,
+    QualityReport,
+    Rule,
+    SymbolVerdict,
+)
+from trading.money import Money
+from trading.orders.executions import ExecutionReport
+from trading.positions.books import Books, fold_books
+from trading.reconciliation import Break, BreakType
+
+REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
+QUALITY, RECONCILIATION = table_of(QualityReportRow), table_of(ReconciliationRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """One reconciliation of an account, with what the account was worth, in account currency."""
+
+    session: date
+    reconciled_at: datetime
+    equity: Decimal
+    cash: Decimal
+    breaks: tuple[Break, ...]
+
+
+class SqlFacts:
+    """Facts of all accounts of one ledger."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def executions(self, account: str) -> tuple[ExecutionReport, ...]:
+        """Return all reports of the account, in the order they were recorded."""
+        with reading(self._engine) as connection:
+            return _executions(connection, account)
+
+    def cash_movements(self, account: str) -> tuple[CashMovement, ...]:
+        """Return all cash movements of the account, in the order they were recorded."""
+        with reading(self._engine) as connection:
+            return _cash_movements(connection, account)
+
+    def actions(self, account: str) -> tuple[EffectiveAction, ...]:
+        """Return the corporate actions that apply to the account's positions."""
+        with reading(self._engine) as connection:
+            return _actions(connection, account)
+
+    def books(self, account: str) -> Books:
+        """Return positions and cash, folded from every fact."""
+        with reading(self._engine) as connection:
+            return read_books(connection, account)
+
+    def record_cash(self, movements: Sequence[CashMovement]) -> int:
+        """Append the new movements; see `trading.ledger.Facts`."""
+        rows = [
+            flat(m) | {"amount": m.amount.amount, "currency": m.amount.currency, "value_time": m.value_time}
+            for m in movements
+        ]
+        with writing(self._engine) as connection:
+            return insert_new(connection, CashMovementRow, rows)
+
+    def record_actions(self, account: str, actions: Sequence[EffectiveAction]) -> int:
+        """Append the new corporate actions; see `trading.ledger.Facts`."""
+        if not actions:
+            return 0
+        with writing(self._engine) as connection:
+            return insert_new(connection, CorporateActionRow, [_action_row(account, a) for a in actions])
+
+    def record_quality(self, report: QualityReport) -> None:
+        """Append a quality report; see `trading.ledger.Facts`."""
+        row = {
+            "verdict_id": report.verdict_id,
+            "source": report.source,
+            "session": report.session,
+            "bars_hash": report.bars_hash,
+            "rows": report.rows,
+            "day_verdict": report.day_verdict.value,
+            "symbols": json_value(report.symbols),
+            "findings": json_value(report.findings),
+            "checked_at": report.checked_at,
+        }
+        with writing(self._engine) as connection:
+            insert_new(connection, QualityReportRow, [row])
+
+    def quality(self, source: str, session: date) -> QualityReport | None:
+        """Return the latest quality report of the source for the session, or None."""
+        wanted = (QUALITY.c.source == source) & (QUALITY.c.session == session)
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(QUALITY).where(wanted).order_by(QUALITY.c.id.desc())).first()
+        return None if row is None else _quality_of(row)
+
+    def record_reconciliation(self, account: str, reconciliation: Reconciliation) -> None:
+        """Append a reconciliation, with breaks or without."""
+        row = {"account": account} | {name: getattr(reconciliation, name) for name in Reconciliation.__slots__}
+        with writing(self._engine) as connection:
+            connection.execute(sa.insert(RECONCILIATION), row | {"breaks": json_value(reconciliation.breaks)})
+
+    def reconciliations(self, account: str) -> tuple[Reconciliation, ...]:
+        """Return the latest reconciliation of each session, oldest session first."""
+        wanted = sa.select(RECONCILIATION).where(RECONCILIATION.c.account == account).order_by("id")
+        with reading(self._engine) as connection:
+            latest = {row.session: _reconciliation_of(row) for row in connection.execute(wanted)}
+        return tuple(latest[session] for session in sorted(latest))
+
+
+def read_books(connection: sa.Connection, account: str) -> Books:
+    """Return positions and cash as this transaction sees them."""
+    return fold_books(
+        _executions(connection, account), _cash_movements(connection, account), _actions(connection, account)
+    )
+
+
+def _executions(connection: sa.Connection, account: str) -> tuple[ExecutionReport, ...]:
+    rows = connection.execute(sa.select(REPORT).where(REPORT.c.account == account).order_by(REPORT.c.id))
+    return tuple(report_of(r) for r in rows)
+
+
+def _cash_movements(connection: sa.Connection, account: str) -> tuple[CashMovement, ...]:
+    rows = connection.execute(sa.select(CASH).where(CASH.c.account == account).order_by(CASH.c.id))
+    return tuple(
+        CashMovement(
+            account=r.account,
+            movement_id=r.movement_id,
+            movement_type=CashMovementType(r.movement_type),
+            amount=Money(amount=r.amount, currency=r.currency),
+            value_time=r.value_time,
+            symbol=r.symbol,
+            text=r.text,
+        )
+        for r in rows
+    )
+
+
+def _actions(connection: sa.Connection, account: str) -> tuple[EffectiveAction, ...]:
+    rows = connection.execute(sa.select(ACTION).where(ACTION.c.account == account).order_by("effective_at", "id"))
+    return tuple(_action_of(r) for r in rows)
+
+
+def _action_row(account: str, effective: EffectiveAction) -> dict[str, Any]:
+    action = effective.action
+    is_split = isinstance(action, Split)
+    return {
+        "account": account,
+        "symbol": action.symbol,
+        "ex_date": action.ex_date,
+        "kind": "split" if is_split else "dividend",
+        "value": action.new_per_old if isinstance(action, Split) else action.amount_per_share,
+        "currency": "" if isinstance(action, Split) else action.currency,
+        "effective_at": effective.effective_at,
+    }
+
+
+def _action_of(row: sa.Row[Any]) -> EffectiveAction:
+    if row.kind == "split":
+        split = Split(symbol=row.symbol, ex_date=row.ex_date, new_per_old=row.value)
+        return EffectiveAction(action=split, effective_at=row.effective_at)
+    dividend = CashDividend(symbol=row.symbol, ex_date=row.ex_date, amount_per_share=row.value, currency=row.currency)
+    return EffectiveAction(action=dividend, effective_at=row.effective_at)
+
+
+def _quality_of(row: sa.Row[Any]) -> QualityReport:
+    return QualityReport(
+        source=row.source,
+        session=row.session,
+        bars_hash=row.bars_hash,
+        rows=row.rows,
+        day_verdict=DayVerdict(row.day_verdict),
+        symbols=tuple((symbol, SymbolVerdict(verdict)) for symbol, verdict in row.symbols),
+        findings=tuple(
+            Finding(
+                rule=Rule(f["rule"]),
+                severity=FindingSeverity(f["severity"]),
+                symbol=f["symbol"],
+                session=date.fromisoformat(f["session"]) if f["session"] else None,
+                value=f["value"],
+                limit=f["limit"],
+                text=f["text"],
+            )
+            for f in row.findings
+        ),
+        checked_at=row.checked_at,
+    )
+
+
+def _reconciliation_of(row: sa.Row[Any]) -> Reconciliation:
+    breaks = tuple(Break(**(b | {"break_type": BreakType(b["break_type"])})) for b in row.breaks)
+    return Reconciliation(
+        session=row.session, reconciled_at=row.reconciled_at, equity=row.equity, cash=row.cash, breaks=breaks
+    )

@@ -1,0 +1,268 @@
+"""The journal in SQL: no order reaches a broker that is not recorded here first."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from trading.risk.gate import RiskState, check_orders
+
+from adapters.sql.books import read_books
+from adapters.sql.engine import reading, writing
+from adapters.sql.halts import note_stop_file, require_trading
+from adapters.sql.leases import require_lease
+from adapters.sql.rows import by_key, flat, insert_new, json_value, new_order_of, report_of, table_of
+from adapters.sql.tables import (
+    DecisionRow,
+    ExecutionReportRow,
+    NewOrderRow,
+    OrderStateRow,
+    RiskDecisionRow,
+    SendMarkRow,
+)
+from trading.errors import OrderNotOpen
+from trading.ledger import Decision, Lease
+from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
+from trading.orders.orders import NewOrderSingle, Order
+from trading.reconciliation import Break, BreakType
+from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+
+DECISION, RISK, ORDER = table_of(DecisionRow), table_of(RiskDecisionRow), table_of(NewOrderRow)
+SHADOW = "shadow"  # decides, and makes no order
+MARK, REPORT, STATE = table_of(SendMarkRow), table_of(ExecutionReportRow), table_of(OrderStateRow)
+
+
+class SqlJournal:
+    """Orders of all accounts of one ledger.
+
+    Args:
+        stop_file: while a file is there, nothing is intended or sent, and the desk is halted until resumed.
+    """
+
+    def __init__(self, engine: sa.Engine, *, stop_file: Path) -> None:
+        self._engine, self._stop_file = engine, stop_file
+
+    def intend(
+        self,
+        lease: Lease,
+        decision: Decision,
+        orders: Sequence[NewOrderSingle],
+        limits: RiskLimits,
+        marks: Mapping[str, Decimal],
+        blocked: Mapping[str, str],
+    ) -> tuple[RiskDecision, ...]:
+        """Gate and record all orders in one transaction; see `trading.ledger.Journal`."""
+        note_stop_file(self._engine, self._stop_file, decision.decided_at)
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            require_trading(connection, lease.account, self._stop_file)
+            if insert_new(connection, DecisionRow, [_decision_row(decision)]) == 0:
+                return _risk_decisions(connection, decision.decision_id)
+            state = _risk_state(connection, decision, marks, blocked)
+            verdicts = check_orders(orders, state, limits)
+            accepted = {v.cl_ord_id for v in verdicts if v.accepted}
+            _insert_intents(connection, lease, decision, verdicts, [o for o in orders if o.cl_ord_id in accepted])
+            return verdicts
+
+    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
+        """Mark the orders as going on the wire; see `trading.ledger.Journal`."""
+        note_stop_file(self._engine, self._stop_file, now)
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            require_trading(connection, lease.account, self._stop_file)
+            for order in _orders(connection, ORDER.c.cl_ord_id.in_(cl_ord_ids)):
+                if not order.may_be_sent:
+                    raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
+            _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
+            _fold_states(connection, cl_ord_ids)
+
+    def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
+        """Record what became of a sending; see `trading.ledger.Journal`."""
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            _insert_marks(connection, lease, [cl_ord_id], mark, now, text)
+            _fold_states(connection, [cl_ord_id])
+
+    def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:
+        """Append what a broker said; see `trading.ledger.Journal`."""
+        with writing(self._engine) as connection:
+            known = _known_reports(connection, reports)
+            insert_new(connection, ExecutionReportRow, [flat(r) for r in reports if known.get(r.exec_id) is None])
+            ids = sorted({r.cl_ord_id for r in reports})
+            ours = _fold_states(connection, ids)
+        strangers = [_stranger(r) for r in reports if r.cl_ord_id not in ours]
+        return (*strangers, *(_contradiction(known[r.exec_id], r) for r in reports if known.get(r.exec_id, r) != r))
+
+    def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
+        """Return the account's orders; see `trading.ledger.Journal`."""
+        wanted = ORDER.c.account == account
+        if session is not None:
+            wanted &= ORDER.c.session == session
+        if open_only:
+            wanted &= ORDER.c.cl_ord_id.in_(_open_ids(account))
+        with reading(self._engine) as connection:
+            return _orders(connection, wanted)
+
+    def order(self, cl_ord_id: str) -> Order | None:
+        """Return one order, or None when the ledger has never recorded it."""
+        with reading(self._engine) as connection:
+            return next(iter(_orders(connection, ORDER.c.cl_ord_id == cl_ord_id)), None)
+
+    def decision(self, account: str, session: date, book: str) -> dict[str, Any] | None:
+        """Return the recorded decision as JSON values, or None."""
+        wanted = (DECISION.c.account == account) & (DECISION.c.session == session) & (DECISION.c.book == book)
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
+        return None if row is None else dict(row._mapping)
+
+    def risk_decisions(self, decision_id: str) -> tuple[RiskDecision, ...]:
+        """Return what the gate decided, in its order."""
+        with reading(self._engine) as connection:
+            return _risk_decisions(connection, decision_id)
+
+    def rebuild(self) -> int:
+        """Derive every order's state again from the facts, and return how many had drifted (always 0)."""
+        with writing(self._engine) as connection:
+            before = {r.cl_ord_id: r.ord_status for r in connection.execute(sa.select(STATE))}
+            connection.execute(sa.delete(STATE))
+            _fold_states(connection, [i for (i,) in connection.execute(sa.select(ORDER.c.cl_ord_id))])
+            after = {r.cl_ord_id: r.ord_status for r in connection.execute(sa.select(STATE))}
+        return sum(before.get(i) != status for i, status in after.items())
+
+
+def _decision_row(decision: Decision) -> dict[str, Any]:
+    row = {name: getattr(decision, name) for name in DECISION.c.keys()}  # noqa: SIM118 - a ColumnCollection is no dict
+    return row | {name: json_value(row[name]) for name in ("parameters", "sizing", "targets")}
+
+
+def _risk_state(
+    connection: sa.Connection,
+    decision: Decision,
+    marks: Mapping[str, Decimal],
+    blocked: Mapping[str, str],
+) -> RiskState:
+    working = _orders(connection, ORDER.c.cl_ord_id.in_(_open_ids(decision.account)))
+    today = _orders(connection, (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session))
+    return RiskState(
+        equity=decision.equity,
+        cash=decision.cash,
+        held=read_books(connection, decision.account).held(),
+        marks=marks,
+        working=working,
+        orders_today=len(today),
+        notional_today=sum(
+            (o.new_order.order_qty * marks.get(o.new_order.symbol, Decimal(0)) for o in today), Decimal(0)
+        ),
+        blocked=blocked,
+    )
+
+
+def _insert_intents(
+    connection: sa.Connection,
+    lease: Lease,
+    decision: Decision,
+    verdicts: Sequence[RiskDecision],
+    orders: Sequence[NewOrderSingle],
+) -> None:
+    made = {"decision_id": decision.decision_id, "decided_at": decision.decided_at}
+    if verdicts:
+        rows = [flat(v) | made | {"position": i} for i, v in enumerate(verdicts)]
+        connection.execute(sa.insert(RISK), rows)
+    if orders and decision.mode != SHADOW:
+        intents = [
+            flat(o) | {"decision_id": decision.decision_id, "token": lease.token, "position": i}
+            for i, o in enumerate(orders)
+        ]
+        connection.execute(sa.insert(ORDER), intents)
+        _fold_states(connection, [o.cl_ord_id for o in orders])
+
+
+def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDecision, ...]:
+    rows = connection.execute(sa.select(RISK).where(RISK.c.decision_id == decision_id).order_by(RISK.c.position))
+    return tuple(
+        RiskDecision(
+            cl_ord_id=r.cl_ord_id,
+            symbol=r.symbol,
+            accepted=r.accepted,
+            code=RefusalCode(r.code) if r.code else None,
+            limit=r.limit,
+            value=r.value,
+            text=r.text,
+        )
+        for r in rows
+    )
+
+
+def _insert_marks(
+    connection: sa.Connection, lease: Lease, ids: Sequence[str], mark: SendMark, now: datetime, text: str
+) -> None:
+    same = {"mark": mark.value, "token": lease.token, "marked_at": now, "text": text}
+    connection.execute(sa.insert(MARK), [{"cl_ord_id": i} | same for i in ids])
+
+
+def _fold_states(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> set[str]:
+    """Derive the state of these orders from their facts, and return the ids that are ours."""
+    orders = _orders(connection, ORDER.c.cl_ord_id.in_(cl_ord_ids))
+    if orders:
+        connection.execute(sa.delete(STATE).where(STATE.c.cl_ord_id.in_(cl_ord_ids)))
+        rows = [
+            {
+                "cl_ord_id": o.cl_ord_id,
+                "account": o.new_order.account,
+                "ord_status": o.ord_status.value,
+                "is_open": o.ord_status.is_open,
+            }
+            for o in orders
+        ]
+        connection.execute(sa.insert(STATE), rows)
+    return {o.cl_ord_id for o in orders}
+
+
+def _orders(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tuple[Order, ...]:
+    news = [
+        new_order_of(r)
+        for r in connection.execute(sa.select(ORDER).where(wanted).order_by(ORDER.c.transact_time, ORDER.c.position))
+    ]
+    ids = sa.select(ORDER.c.cl_ord_id).where(wanted)
+    reports = by_key(
+        (report_of(r) for r in connection.execute(sa.select(REPORT).where(REPORT.c.cl_ord_id.in_(ids)).order_by("id"))),
+        "cl_ord_id",
+    )
+    marks: dict[str, list[SendMarkEntry]] = {}
+    for r in connection.execute(sa.select(MARK).where(MARK.c.cl_ord_id.in_(ids)).order_by("id")):
+        entry = SendMarkEntry(mark=SendMark(r.mark), marked_at=r.marked_at, text=r.text)
+        marks.setdefault(r.cl_ord_id, []).append(entry)
+    return tuple(fold_order(n, marks.get(n.cl_ord_id, ()), reports.get(n.cl_ord_id, ())) for n in news)
+
+
+def _open_ids(account: str) -> sa.Select[Any]:
+    return sa.select(STATE.c.cl_ord_id).where((STATE.c.account == account) & STATE.c.is_open)
+
+
+def _known_reports(connection: sa.Connection, reports: Sequence[ExecutionReport]) -> dict[str, ExecutionReport]:
+    if not reports:
+        return {}
+    wanted = (REPORT.c.account == reports[0].account) & REPORT.c.exec_id.in_([r.exec_id for r in reports])
+    return {r.exec_id: report_of(r) for r in connection.execute(sa.select(REPORT).where(wanted))}
+
+
+def _stranger(report: ExecutionReport) -> Break:
+    return Break(
+        break_type=BreakType.ORDER,
+        subject=report.cl_ord_id,
+        ours="",
+        theirs=f"{report.side} {report.symbol} {report.ord_status}",
+        text=f"the broker reports order {report.cl_ord_id}, which this desk never made; find out who did",
+    )
+
+
+def _contradiction(known: ExecutionReport, report: ExecutionReport) -> Break:
+    return Break(
+        break_type=BreakType.EXECUTION,
+        subject=report.exec_id,
+        ours=f"{known.last_qty} @ {known.last_px}",
+        theirs=f"{report.last_qty} @ {report.last_px}",
+        text=f"execution {report.exec_id} was reported before with other values; the first report is kept",
+    )

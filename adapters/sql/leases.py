@@ -1,0 +1,95 @@
+"""Leases in SQL: a row per account, a token that only grows, and an expiry in the database's own time."""
+
+import os
+import platform
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import sqlalchemy as sa
+
+from adapters.sql.columns import UtcDateTime
+from adapters.sql.engine import writing
+from adapters.sql.rows import insert_new, table_of
+from adapters.sql.tables import LeaseRow
+from trading.errors import LeaseHeld, LeaseLost
+from trading.ledger import Lease
+
+LEASE = table_of(LeaseRow)
+
+
+class SqlLeases:
+    """Leases of all accounts of one ledger."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def acquire(self, account: str, holder: str, ttl: timedelta) -> Lease:
+        """Take the lease; see `trading.ledger.Leases`."""
+        with writing(self._engine) as connection:
+            now = database_time(connection)
+            nobody = {"account": account, "token": 0, "holder": "", "process": "", "expires_at": now}
+            insert_new(connection, LeaseRow, [nobody])
+            mine = LEASE.c.account == account
+            row = connection.execute(sa.select(LEASE).where(mine).with_for_update()).one()
+            if row.expires_at > now and not _is_dead(row.process):
+                raise LeaseHeld(account, row.holder, row.expires_at)
+            lease = Lease(account=account, token=row.token + 1, holder=holder, expires_at=now + ttl)
+            values = {"token": lease.token, "holder": holder, "process": _this_process(), "expires_at": now + ttl}
+            connection.execute(sa.update(LEASE).where(mine).values(**values))
+            return lease
+
+    def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Prolong the lease; see `trading.ledger.Leases`."""
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            expires_at = database_time(connection) + ttl
+            connection.execute(sa.update(LEASE).where(LEASE.c.account == lease.account).values(expires_at=expires_at))
+        return Lease(account=lease.account, token=lease.token, holder=lease.holder, expires_at=expires_at)
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; see `trading.ledger.Leases`."""
+        with writing(self._engine) as connection:
+            mine = (LEASE.c.account == lease.account) & (LEASE.c.token == lease.token)
+            connection.execute(sa.update(LEASE).where(mine).values(expires_at=database_time(connection)))
+
+
+def require_lease(connection: sa.Connection, lease: Lease) -> None:
+    """Raise LeaseLost unless the lease is the newest and has not expired; locks its row until the transaction ends."""
+    row = connection.execute(sa.select(LEASE).where(LEASE.c.account == lease.account).with_for_update()).one_or_none()
+    if row is None or row.token != lease.token or row.expires_at <= database_time(connection):
+        raise LeaseLost(lease.account, lease.token)
+
+
+def database_time(connection: sa.Connection) -> datetime:
+    """Return the database's clock, UTC: the one clock that all processes share."""
+    if connection.dialect.name == "sqlite":
+        text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')").scalar_one()
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    now: datetime = connection.execute(sa.select(sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime()))).scalar_one()
+    return now
+
+
+def _this_process() -> str:
+    return f"{_machine()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def _is_dead(process: str) -> bool:
+    """Tell whether a process of this machine is proven gone; nothing can be proven of another machine's."""
+    machine, pid, created = process.rsplit(" ", 2)
+    if machine != _machine():
+        return False
+    try:
+        found = psutil.Process(int(pid))
+        # Creation times are told relative to the boot, whose time is corrected now and then by a little.
+        return abs(found.create_time() - float(created)) > 2 or found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _machine() -> str:
+    if platform.system() != "Linux":
+        return platform.node()
+    # Two containers may share a host name, and see each other's processes as gone: the namespace tells them apart.
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

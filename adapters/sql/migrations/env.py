@@ -1,0 +1,14 @@
+"""Alembic's environment: it always migrates the connection it is given."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import adapters.paper.tables
+import adapters.sql.tables  # noqa: F401 - both fill the metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, transaction_per_migration=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,103 @@
+"""Rows and values: how each value of the desk is laid into its table and read back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from trading.orders.executions import ExecType, ExecutionReport
+from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, TimeInForce
+
+T = TypeVar("T")
+
+
+def table_of(model: type[SQLModel]) -> sa.Table:
+    """Return the SQLAlchemy table of a SQLModel class."""
+    return cast(sa.Table, model.__table__)  # type: ignore[attr-defined]  # set by SQLModel's metaclass
+
+
+def insert_new(connection: sa.Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows that break no unique key, and return how many that were."""
+    if not rows:
+        return 0
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table_of(model)).on_conflict_do_nothing()
+    return sum(connection.execute(statement, row).rowcount for row in rows)
+
+
+def json_value(value: object) -> Any:
+    """Return the value as JSON: decimals and times as text, enums as their value."""
+    match value:
+        case Enum():
+            return value.value
+        case Decimal():
+            return format(value, "f")
+        case datetime() | date():
+            return value.isoformat()
+        case Mapping():
+            return {str(k): json_value(v) for k, v in value.items()}
+        case tuple() | list() | frozenset():
+            return [json_value(v) for v in value]
+        case _ if hasattr(value, "__dataclass_fields__"):
+            return {f.name: json_value(getattr(value, f.name)) for f in fields(cast(Any, value))}
+        case _:
+            return value
+
+
+def flat(value: Any) -> dict[str, Any]:
+    """Return a flat dataclass as a row, enums as their value."""
+    return {k: v.value if isinstance(v, Enum) else v for k, v in asdict(value).items()}
+
+
+def report_of(row: sa.Row[Any]) -> ExecutionReport:
+    """Return the execution report of a row."""
+    return ExecutionReport(
+        account=row.account,
+        cl_ord_id=row.cl_ord_id,
+        order_id=row.order_id,
+        exec_id=row.exec_id,
+        exec_ref_id=row.exec_ref_id,
+        exec_type=ExecType(row.exec_type),
+        ord_status=OrdStatus(row.ord_status),
+        symbol=row.symbol,
+        side=Side(row.side),
+        last_qty=row.last_qty,
+        last_px=row.last_px,
+        cum_qty=row.cum_qty,
+        commission=row.commission,
+        transact_time=row.transact_time,
+        text=row.text,
+    )
+
+
+def new_order_of(row: sa.Row[Any]) -> NewOrderSingle:
+    """Return the order of a row."""
+    return NewOrderSingle(
+        cl_ord_id=row.cl_ord_id,
+        account=row.account,
+        session=row.session,
+        book=row.book,
+        symbol=row.symbol,
+        side=Side(row.side),
+        order_qty=row.order_qty,
+        ord_type=OrdType(row.ord_type),
+        time_in_force=TimeInForce(row.time_in_force),
+        price=row.price,
+        stop_px=row.stop_px,
+        expire_time=row.expire_time,
+        transact_time=row.transact_time,
+    )
+
+
+def by_key(values: Iterable[T], key: str) -> dict[str, list[T]]:
+    """Return the values grouped by one of their attributes, in their order."""
+    groups: dict[str, list[T]] = {}
+    for value in values:
+        groups.setdefault(getattr(value, key), []).append(value)
+    return groups
