@@ -1,0 +1,75 @@
+"""Which provider gives bars, and how it is reached."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from prefect.blocks.core import Block
+from pydantic import Field
+
+from adapters.csv_bars import CsvBars
+from adapters.sample_bars import SampleBars
+from adapters.yahoo_bars import YahooBars
+from trading.errors import InvalidValue
+from trading.market import bars
+from trading.market.quality import QualityPolicy
+
+
+class Provider(StrEnum):
+    """The providers there are."""
+
+    SAMPLE = "sample"
+    FILES = "files"
+    YAHOO = "yahoo"
+
+
+class BarSource(Block):
+    """Which provider gives daily bars, of which symbols, and what its bars must pass."""
+
+    _block_type_name = "Openbell Bar Source"
+    _block_type_slug = "openbell-bar-source"
+    _description = "A provider of daily bars."
+
+    name: str = Field(description="Recorded with every bar; one name is one price basis for ever.", min_length=1)
+    provider: Provider = Field(
+        default=Provider.SAMPLE,
+        description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo.",
+    )
+    mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
+    symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
+    path: Path | None = Field(default=None, description="files: a folder of SYMBOL.csv, or one CSV or Parquet file.")
+    actions_path: Path | None = Field(
+        default=None,
+        description="files: a CSV of splits and dividends (symbol, ex_date, type, cash_per_share, "
+        "split_ratio_new_per_old).",
+    )
+    price_basis: bars.PriceBasis = Field(
+        default=bars.PriceBasis.RAW, description="files: what has been done to the prices; orders need raw ones."
+    )
+    base_url: str | None = Field(default=None, description="yahoo: another address to ask, such as a proxy's.")
+    quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
+
+    def source(self) -> bars.BarSource:
+        """Return the adapter."""
+        match self.provider:
+            case Provider.SAMPLE:
+                return SampleBars()
+            case Provider.FILES:
+                return self._files()
+            case Provider.YAHOO:
+                return self._yahoo()
+
+    def _files(self) -> CsvBars:
+        if self.path is None:
+            raise InvalidValue(f"path of bar source {self.name}", None, "a folder or file when the provider is files")
+        return CsvBars(
+            name=self.name,
+            path=self.path,
+            price_basis=self.price_basis,
+            actions_path=self.actions_path,
+            mic=self.mic,
+        )
+
+    def _yahoo(self) -> YahooBars:
+        if not self.symbols:
+            raise InvalidValue(f"symbols of bar source {self.name}", [], "named when the provider is yahoo")
+        return YahooBars(name=self.name, symbols=tuple(self.symbols), mic=self.mic, base_url=self.base_url)

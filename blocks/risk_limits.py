@@ -1,0 +1,16 @@
+"""Risk limits as a saved setting, so that several accounts can share them."""
+
+from prefect.blocks.core import Block
+from pydantic import Field
+
+from trading.risk.limits import RiskLimits
+
+
+class RiskLimitsBlock(Block):
+    """The limits of the one gate before every order. Changing them takes effect with the next run."""
+
+    _block_type_name = "Openbell Risk Limits"
+    _block_type_slug = "openbell-risk-limits"
+    _description = "Limits that every order passes before it is recorded."
+
+    limits: RiskLimits = Field(default_factory=RiskLimits, description="An order that breaks one of them is refused.")
