@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol
 
 from trading.alerts import Alert
@@ -16,6 +15,7 @@ from trading.broker import CashMovement
 from trading.market.adjustments import EffectiveAction
 from trading.market.quality import QualityReport
 from trading.orders.executions import ExecutionReport
+from trading.orders.executions import SendMark as SendMark
 from trading.orders.orders import NewOrderSingle, Order
 from trading.reconciliation import Break
 from trading.risk.limits import RiskDecision, RiskLimits
@@ -149,7 +149,7 @@ class Journal(Protocol):
         """
         ...
 
-    def mark(self, lease: Lease, cl_ord_id: str, mark: "SendMark", now: datetime, text: str) -> None:
+    def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending that brought no report."""
         ...
 
@@ -160,15 +160,6 @@ class Journal(Protocol):
     def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
         """Return the account's orders, oldest first."""
         ...
-
-
-class SendMark(StrEnum):
-    """What we know of a sending without having heard from the broker."""
-
-    SENDING = "sending"
-    NOT_SENT = "not_sent"  # proven: refused before the wire, or the broker never had it
-    UNKNOWN = "unknown"  # the answer never came
-    ABANDONED = "abandoned"  # proven not at the broker, and too late to send: the order is EXPIRED
 
 
 class Facts(Protocol):

@@ -1,36 +1,22 @@
 """Execution reports: what a broker said about an order, and the fold that makes an order of them.
 
-Source: FIX 5.0 SP2, message ExecutionReport (8).
+Source: FIX 5.0 SP2, message ExecutionReport (8), and appendix D, scenarios J (cancels and corrects of executions).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.orders.orders import OrdStatus, Side
+from trading.errors import InvalidValue
+from trading.orders.order_states import ExecType as ExecType
+from trading.orders.order_states import next_status
+from trading.orders.orders import NewOrderSingle, Order, OrdStatus, Side
 
-
-class ExecType(StrEnum):
-    """ExecType (FIX 150)."""
-
-    PENDING_NEW = "pending_new"
-    NEW = "new"
-    TRADE = "trade"
-    TRADE_CORRECT = "trade_correct"
-    TRADE_CANCEL = "trade_cancel"
-    DONE_FOR_DAY = "done_for_day"
-    CANCELED = "canceled"
-    PENDING_CANCEL = "pending_cancel"
-    STOPPED = "stopped"
-    REJECTED = "rejected"
-    SUSPENDED = "suspended"
-    CALCULATED = "calculated"
-    EXPIRED = "expired"
-    RESTATED = "restated"
-    PENDING_REPLACE = "pending_replace"
-    REPLACED = "replaced"
-    ORDER_STATUS = "order_status"
+ZERO = Decimal(0)
+_EXECUTED = (ExecType.TRADE, ExecType.TRADE_CORRECT)
+_CHANGES = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +56,177 @@ class ExecutionReport:
     commission: Decimal = Decimal(0)
     exec_ref_id: str | None = None
     text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.exec_type in _EXECUTED and not (self.last_px is not None and self.last_px.is_finite()):
+            raise InvalidValue(f"last_px of execution {self.exec_id}", self.last_px, "a finite price")
+        if self.transact_time.tzinfo is None:
+            raise InvalidValue(f"transact_time of execution {self.exec_id}", self.transact_time, "aware (UTC)")
+
+    @property
+    def signed_qty(self) -> Decimal:
+        """Return the executed quantity, negative for a sell."""
+        return self.last_qty * self.side.sign
+
+    @property
+    def px(self) -> Decimal:
+        """Return LastPx of an execution.
+
+        Raises:
+            InvalidValue: the report executes nothing, so there is no price.
+        """
+        if self.last_px is None:
+            raise InvalidValue(f"last_px of {self.exec_type.name} {self.exec_id}", None, "that of an execution")
+        return self.last_px
+
+
+class SendMark(StrEnum):
+    """What we know of a sending without having heard from the broker."""
+
+    SENDING = "sending"
+    NOT_SENT = "not_sent"  # proven: refused before the wire, or the broker never had it
+    UNKNOWN = "unknown"  # the answer never came
+    ABANDONED = "abandoned"  # proven not at the broker, and too late to send: the order is EXPIRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMarkEntry:
+    """A send mark as it was recorded, and why."""
+
+    mark: SendMark
+    marked_at: datetime
+    text: str = ""
+
+
+_STATUS_OF_MARK: Mapping[SendMark, OrdStatus] = {
+    SendMark.SENDING: OrdStatus.PENDING_NEW,
+    SendMark.NOT_SENT: OrdStatus.PENDING_NEW,
+    SendMark.UNKNOWN: OrdStatus.UNKNOWN,
+    SendMark.ABANDONED: OrdStatus.EXPIRED,
+}
+
+
+def is_execution(report: ExecutionReport) -> bool:
+    """Tell whether a report executes, corrects or busts, and so changes positions and cash."""
+    return report.exec_type is ExecType.TRADE or report.exec_type in _CHANGES
+
+
+def effective_trades(reports: Sequence[ExecutionReport]) -> tuple[ExecutionReport, ...]:
+    """Return the executions that hold, in the order they happened; the one place that nets busts and corrections.
+
+    An execution counts once, in its last correction, at the time it first happened; a bust removes it with all its
+    corrections. The order of arrival does not matter, save between executions of the same instant, which keep it.
+
+    Args:
+        reports: of one account, of any type.
+    """
+    facts = {r.exec_id: r for r in _once(reports) if is_execution(r)}
+    if any(r.exec_type in _CHANGES for r in facts.values()):
+        families: dict[str, list[ExecutionReport]] = {}
+        for report in facts.values():
+            families.setdefault(_lineage(report, facts)[-1], []).append(report)
+        held = [_version_that_holds(family, facts) for family in families.values()]
+    else:
+        held = list(facts.values())
+    return tuple(sorted((r for r in held if r is not None), key=lambda r: r.transact_time))
+
+
+def _once(reports: Sequence[ExecutionReport]) -> tuple[ExecutionReport, ...]:
+    """Return the reports without those whose exec_id came before."""
+    known: dict[str, ExecutionReport] = {}
+    for report in reports:
+        known.setdefault(report.exec_id, report)
+    return tuple(known.values())
+
+
+def _lineage(report: ExecutionReport, facts: Mapping[str, ExecutionReport]) -> list[str]:
+    """Return the exec_ids from the report back to the execution it began with, which may not have arrived yet."""
+    ids = [report.exec_id]
+    known: ExecutionReport | None = report
+    while known is not None and known.exec_type in _CHANGES and known.exec_ref_id and known.exec_ref_id not in ids:
+        ids.append(known.exec_ref_id)
+        known = facts.get(known.exec_ref_id)
+    return ids
+
+
+def _version_that_holds(
+    family: Sequence[ExecutionReport], facts: Mapping[str, ExecutionReport]
+) -> ExecutionReport | None:
+    if any(r.exec_type is ExecType.TRADE_CANCEL for r in family):
+        return None
+    last = max(family, key=lambda r: (len(_lineage(r, facts)), r.transact_time, r.exec_id))
+    first = facts.get(_lineage(last, facts)[-1], last)
+    return last if first is last else replace(last, transact_time=first.transact_time)
+
+
+def fold_order(new_order: NewOrderSingle, marks: Sequence[SendMarkEntry], reports: Sequence[ExecutionReport]) -> Order:
+    """Return the order as its send marks and execution reports make it; any report beats every mark.
+
+    Quantities, price and commission do not depend on the order of the reports, nor on their doubles.
+
+    Args:
+        marks: oldest first.
+        reports: of this order, in the order they were received.
+    """
+    facts = _once(reports)
+    trades = effective_trades(facts)
+    cum_qty = sum((t.last_qty for t in trades), ZERO)
+    marked = _STATUS_OF_MARK[marks[-1].mark] if marks else OrdStatus.PENDING_NEW
+    ord_status, contradictions = _fold_status(new_order, facts) if facts else (marked, ())
+    return Order(
+        new_order=new_order,
+        ord_status=ord_status,
+        order_id=next((r.order_id for r in reversed(facts) if r.order_id), None),
+        cum_qty=cum_qty,
+        avg_px=sum((t.last_qty * t.px for t in trades), ZERO) / cum_qty if cum_qty else None,
+        commission=sum((t.commission for t in trades), ZERO),
+        sent_count=sum(m.mark is SendMark.SENDING for m in marks),
+        may_be_sent=not facts and (not marks or marks[-1].mark is SendMark.NOT_SENT),
+        text=next((text for text in reversed([m.text for m in marks] + [r.text for r in facts]) if text), ""),
+        contradictions=contradictions + tuple(_mismatches(new_order, facts, cum_qty)),
+    )
+
+
+def _fold_status(new_order: NewOrderSingle, facts: Sequence[ExecutionReport]) -> tuple[OrdStatus, tuple[str, ...]]:
+    ord_status, contradictions = OrdStatus.PENDING_NEW, []
+    for report, cum_qty in zip(facts, _running_cum_qty(facts), strict=True):
+        step = next_status(
+            ord_status, report.exec_type, report.ord_status, cum_qty=cum_qty, order_qty=new_order.order_qty
+        )
+        if step.contradicts:
+            contradictions.append(
+                f"{report.exec_type.name} {report.exec_id} came when order {new_order.cl_ord_id} was "
+                f"{ord_status.name}; it is taken as {step.ord_status.name}, ask the broker"
+            )
+        ord_status = step.ord_status
+    return ord_status, tuple(contradictions)
+
+
+def _running_cum_qty(facts: Sequence[ExecutionReport]) -> Iterator[Decimal]:
+    """Yield CumQty after each report; netting anew only where a bust or correction is concerned."""
+    cum_qty, referred = ZERO, set[str]()
+    for n, report in enumerate(facts, start=1):
+        if report.exec_type in _CHANGES or report.exec_id in referred:
+            referred.add(report.exec_ref_id or report.exec_id)
+            cum_qty = sum((t.last_qty for t in effective_trades(facts[:n])), ZERO)
+        elif report.exec_type is ExecType.TRADE:
+            cum_qty += report.last_qty
+        yield cum_qty
+
+
+def _mismatches(order: NewOrderSingle, facts: Sequence[ExecutionReport], cum_qty: Decimal) -> Iterator[str]:
+    """Yield what the reports say against the order itself."""
+    if cum_qty > order.order_qty:
+        yield f"order {order.cl_ord_id} is filled {cum_qty} of {order.order_qty}; ask the broker to bust the excess"
+    for report in facts:
+        if (report.symbol, report.side) != (order.symbol, order.side):
+            yield (
+                f"{report.exec_id} says {report.side.name} {report.symbol}, but order {order.cl_ord_id} is "
+                f"{order.side.name} {order.symbol}; ask the broker"
+            )
+    changed = any(r.exec_type in _CHANGES for r in facts)
+    if cum_qty < order.order_qty and not changed and any(r.ord_status is OrdStatus.FILLED for r in facts):
+        yield (
+            f"the broker calls order {order.cl_ord_id} FILLED, but its executions add up to {cum_qty} of "
+            f"{order.order_qty}; fetch the missing ones"
+        )

@@ -156,7 +156,9 @@ class Order:
         avg_px: AvgPx (FIX 6) over cum_qty; None while nothing is filled.
         commission: Commission (FIX 12) of all its executions, in the instrument's currency.
         sent_count: how often it was marked as sending; 0 means it was never on the wire.
+        may_be_sent: proven not to be at the broker: never marked as sending, or NOT_SENT since, and never reported.
         text: Text (FIX 58), the last reason given.
+        contradictions: what the broker's reports say against the order or against FIX, a sentence each.
     """
 
     new_order: NewOrderSingle
@@ -166,7 +168,9 @@ class Order:
     avg_px: Decimal | None = None
     commission: Decimal = Decimal(0)
     sent_count: int = 0
+    may_be_sent: bool = False
     text: str = ""
+    contradictions: tuple[str, ...] = ()
 
     @property
     def cl_ord_id(self) -> str:
@@ -175,8 +179,9 @@ class Order:
 
     @property
     def leaves_qty(self) -> Decimal:
-        """Return LeavesQty (FIX 151): what may still trade; 0 once the order is final."""
-        return self.new_order.order_qty - self.cum_qty if self.ord_status.is_open else Decimal(0)
+        """Return LeavesQty (FIX 151): what may still trade; 0 once the order is final, and never negative."""
+        rest = self.new_order.order_qty - self.cum_qty
+        return max(rest, Decimal(0)) if self.ord_status.is_open else Decimal(0)
 
     def cancel_request(self, transact_time: datetime) -> OrderCancelRequest:
         """Return the request that cancels the rest; its id follows from the order's, so asking twice is one request.
