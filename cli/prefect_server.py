@@ -1,0 +1,342 @@
+"""Start Prefect's own processes: a server closed by default, and the children that talk to it.
+
+Nothing here imports Prefect: its settings are read once, at import, so the environment has to be right before.
+All that Prefect keeps lies in `home/prefect`, readable by its owner only.
+"""
+
+import base64
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+import psutil
+
+from trading.errors import TradingError
+
+DEFAULT_PORT = 4200
+_HOST = "127.0.0.1"
+_KEPT = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_LOGGING_LEVEL")
+_START_SECONDS = 90.0
+_STOP_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ServerUnavailable(TradingError):
+    """The desk's Prefect server cannot be started, or does not answer."""
+
+    def __init__(self, port: int, why: str) -> None:
+        self.port, self.why = port, why
+        super().__init__(f"the Prefect server cannot be had on port {port}: {why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefectServer:
+    """A healthy Prefect server of this home.
+
+    Attributes:
+        pid: its process; a child of this process, or of the other command that started it.
+    """
+
+    home: Path
+    port: int
+    pid: int
+
+    @property
+    def ui_url(self) -> str:
+        """Return the address to open in a browser; not `localhost`, which the server would refuse as foreign."""
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """Return the address for Prefect's clients."""
+        return f"{self.ui_url}/api"
+
+
+def client_environment(home: Path, port: int) -> dict[str, str]:
+    """Return the settings with which a process of the desk talks to its server; makes the login when there is none."""
+    return {
+        "PREFECT_HOME": str(prefect_home(home)),
+        "PREFECT_API_URL": f"http://{_HOST}:{port}/api",
+        "PREFECT_API_AUTH_STRING": login(home),
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a wrong address must fail, not start a private, open server
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # the default, pickle, executes code when a result is read
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_RUNNER_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # quiet in the shell; the UI keeps all of it
+        "no_proxy": ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), _HOST))),
+    }
+
+
+def server_environment(home: Path, port: int) -> dict[str, str]:
+    """Return the settings of the server: closed by default, tuned for SQLite, with a UI that asks nobody outside."""
+    recorder, persister = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER", "PREFECT_SERVER_SERVICES_EVENT_PERSISTER"
+    database = f"sqlite+aiosqlite:///{prefect_home(home) / 'prefect.db'}"
+    return client_environment(home, port) | {
+        "PREFECT_SERVER_API_HOST": _HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_API_AUTH_STRING": login(home),
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{_HOST}:{port}",
+        "PREFECT_SERVER_ENCRYPTION_KEY": _kept_secret(prefect_home(home) / "encryption_key", _fernet_key),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", database),
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # V2 fetches a setting from amplitude.com at each load, V1 nothing
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # One write transaction for many events: by default concurrent writers of SQLite meet HTTP 503 and back off 2 s.
+        f"{recorder}_BATCH_SIZE": "100",
+        f"{recorder}_FLUSH_INTERVAL": "1",
+        f"{persister}_BATCH_SIZE": "500",
+    }
+
+
+def adopt(environment: dict[str, str]) -> None:
+    """Make `environment` this process's own, with no other Prefect setting left; call it before Prefect is imported."""
+    clean = _clean_environment() | environment
+    os.environ.clear()
+    os.environ.update(clean)
+
+
+@contextmanager
+def running_server(home: Path, port: int = DEFAULT_PORT, *, alone: bool = False) -> Iterator[PrefectServer]:
+    """Yield a healthy server of this home; the one that runs, whatever its port, or else a new one, stopped at the end.
+
+    One lock tells who may do what: exclusive to start or stop the server, shared to use it. So two commands never start
+    two servers on one database, and the command that started it waits for its guests before it stops it. Call it from
+    the main thread: on Linux the server is stopped by the kernel when the thread that started it is gone.
+
+    Args:
+        alone: refuse to be a guest of another command's server.
+
+    Raises:
+        ServerUnavailable: the port is taken, another command has the server and `alone`, or it does not get healthy.
+    """
+    with (prefect_home(home) / "server.lock").open("w") as lock:
+        found = _join(home, lock)
+        if found:
+            if alone:
+                raise ServerUnavailable(
+                    found.port, f"another `openbell` command runs it (process {found.pid}); end that one first"
+                )
+            yield found
+            return
+        child = _start_server(home, port)
+        try:
+            server = _wait_until_healthy(home, port, child)
+            _write_record(server)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield server
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        finally:
+            _record_path(home).unlink(missing_ok=True)
+            stop_child(child)
+
+
+def start_child(arguments: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start `python -m ARGUMENTS` in a session of its own, so that Ctrl-C reaches only us and we stop it in order.
+
+    Its output goes to `log`, its files are readable by their owner only. On Linux the kernel sends it SIGTERM when we
+    die without a word (SIGKILL); elsewhere it would live on, and the next start of the desk ends it.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    parent = os.getpid()
+
+    def become_child() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job hands down an ignored SIGINT
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    log.touch(mode=0o600)
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=_clean_environment() | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
+            preexec_fn=become_child,
+        )
+
+
+def stop_child(child: subprocess.Popen[bytes], *, grace_seconds: float = _STOP_SECONDS) -> int:
+    """Ask a child to end, kill it when it does not, and return its exit code."""
+    child.terminate()
+    try:
+        return child.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def prefect_home(home: Path) -> Path:
+    """Return the folder of all that Prefect keeps; made when missing, for its owner only."""
+    folder = home.expanduser().absolute() / "prefect"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def login(home: Path) -> str:
+    """Return the server's login, `user:password`; made once, and kept in a file of the owner's. Never print it."""
+    return _kept_secret(login_path(home), lambda: f"openbell:{secrets.token_urlsafe(24)}")
+
+
+def login_path(home: Path) -> Path:
+    """Return the file that holds the login."""
+    return prefect_home(home) / "auth"
+
+
+def is_healthy(home: Path, port: int) -> bool:
+    """Tell whether a server that takes our login and works answers on the port."""
+    user, password = login(home).split(":", 1)
+    try:
+        with httpx.Client(base_url=f"http://{_HOST}:{port}/api", trust_env=False, timeout=5) as client:
+            ready = client.get("/ready")
+            return ready.is_success and client.get("/admin/version", auth=(user, password)).is_success
+    except httpx.TransportError:
+        return False
+
+
+def has_ended(server: PrefectServer) -> bool:
+    """Tell whether the server's process is gone."""
+    try:
+        return psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _join(home: Path, lock: TextIO) -> PrefectServer | None:
+    """Return the server of another command, with the lock shared; or None, with the lock ours to start one."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # waits while another command starts or stops its server
+            if server := _recorded(home):
+                return server
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            time.sleep(0.1)
+        else:
+            _end_orphan(home)
+            return None
+
+
+def _end_orphan(home: Path) -> None:
+    """End a server whose command was killed: nobody holds the lock any more, so nobody uses it."""
+    if server := _recorded(home):
+        orphan = psutil.Process(server.pid)
+        orphan.terminate()
+        try:
+            orphan.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            orphan.kill()
+            orphan.wait()
+    _record_path(home).unlink(missing_ok=True)
+
+
+def _record_path(home: Path) -> Path:
+    return prefect_home(home) / "server.json"
+
+
+def _write_record(server: PrefectServer) -> None:
+    # The start time tells our server from a later process that was given the same number.
+    record = {"pid": server.pid, "port": server.port, "started": psutil.Process(server.pid).create_time()}
+    _record_path(server.home).write_text(json.dumps(record))
+
+
+def _recorded(home: Path) -> PrefectServer | None:
+    try:
+        record = json.loads(_record_path(home).read_text())
+        process = psutil.Process(record["pid"])
+        if process.create_time() != record["started"] or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+    except (FileNotFoundError, json.JSONDecodeError, psutil.NoSuchProcess):
+        return None
+    return PrefectServer(home=home, port=record["port"], pid=record["pid"])
+
+
+def _start_server(home: Path, port: int) -> subprocess.Popen[bytes]:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is not in use
+        try:
+            probe.bind((_HOST, port))
+        except OSError as exc:
+            raise ServerUnavailable(port, f"{exc.strerror}, by another program; name a free one with --port") from exc
+    _write_profile(home, port)
+    return start_child(["prefect", "server", "start"], server_environment(home, port), server_log_path(home))
+
+
+def _write_profile(home: Path, port: int) -> None:
+    """Let the `prefect` command find the server too, when PREFECT_HOME names our folder."""
+    settings = {name: client_environment(home, port)[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")}
+    lines = [
+        'active = "openbell"',
+        "",
+        "[profiles.openbell]",
+        *(f'{name} = "{value}"' for name, value in settings.items()),
+    ]
+    profile = prefect_home(home) / "profiles.toml"
+    profile.touch(mode=0o600)
+    profile.write_text("\n".join([*lines, ""]))
+
+
+def server_log_path(home: Path) -> Path:
+    """Return the file to which the server writes what it has to say."""
+    return prefect_home(home) / "server.log"
+
+
+def _wait_until_healthy(home: Path, port: int, child: subprocess.Popen[bytes]) -> PrefectServer:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise ServerUnavailable(port, f"it ended at once ({child.returncode}); {server_log_path(home)} tells why")
+        if is_healthy(home, port):
+            return PrefectServer(home=home, port=port, pid=child.pid)
+        time.sleep(0.1)
+    raise ServerUnavailable(
+        port, f"it was not healthy within {_START_SECONDS:.0f} s; {server_log_path(home)} may tell why"
+    )
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return this process's environment less the Prefect settings that would change whom the desk talks to."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") or name in _KEPT}
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """Return the secret in a file, made at the first call; of two first calls at once, one wins and both return it."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # the other call was first: its secret counts
+        finally:
+            draft.unlink()
+    return path.read_text()

@@ -1,0 +1,195 @@
+"""Run the desk in one foreground process: server, work pool, deployments and worker, drained before they stop."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.drain import WORK_POOL, drain, end_run_processes, ensure_work_pool, finish
+from cli.prefect_server import (
+    DEFAULT_PORT,
+    PrefectServer,
+    adopt,
+    client_environment,
+    has_ended,
+    login_path,
+    prefect_home,
+    running_server,
+    server_log_path,
+    start_child,
+    stop_child,
+)
+from trading.errors import TradingError
+
+if TYPE_CHECKING:  # Prefect is imported once the environment is set
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
+
+PREFECT_FILE = Path(__file__).parents[1] / "prefect.yaml"
+_LOOK_SECONDS = 0.5
+
+
+class DeskNotUp(TradingError):
+    """A part of the desk did not start, or ended by itself."""
+
+    def __init__(self, part: str, why: str) -> None:
+        self.part, self.why = part, why
+        super().__init__(f"the {part} {why}; mend that and run `openbell up` again")
+
+
+def up(
+    home: Path,
+    port: int = DEFAULT_PORT,
+    *,
+    prepare: Callable[[], Awaitable[None]] | None = None,
+    prefect_file: Path = PREFECT_FILE,
+) -> int:
+    """Run the desk until Ctrl-C or SIGTERM, and return the exit code: 0 when it was drained, else 1.
+
+    Args:
+        prepare: awaited when the server is healthy, before anything is deployed (save blocks, migrate the ledger).
+    """
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop takes both over: stop the server too
+    console.print("Starting the desk; the first time takes some seconds more, to make the database.")
+    try:
+        with running_server(home, port, alone=True) as server:
+            adopt(client_environment(home, server.port))
+            asyncio.run(_run_desk(server, console, prepare, prefect_file))
+    except TradingError as exc:
+        console.print(f"[red]The desk is down:[/] {exc}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped before the desk was up.")
+        return 1
+    console.print("The desk is down, in order.")
+    return 0
+
+
+async def _run_desk(
+    server: PrefectServer, console: Console, prepare: Callable[[], Awaitable[None]] | None, prefect_file: Path
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    asked, hurry = _stop_signals()
+    if prepare:
+        await prepare()
+    async with get_client() as client:
+        was_paused = await ensure_work_pool(client)
+        worker = _start_worker(server)
+        try:
+            await deploy(server, prefect_file)
+            await _show(client, server, console, was_paused)
+            await _until_asked(asked, server, worker)
+        finally:
+            await _stop_desk(client, server, worker, console, hurry, was_paused)
+
+
+async def _stop_desk(
+    client: "PrefectClient",
+    server: PrefectServer,
+    worker: "subprocess.Popen[bytes]",
+    console: Console,
+    hurry: asyncio.Event,
+    was_paused: bool,
+) -> None:
+    """Cancel the runs, then stop the worker, then see that none of its runs is left, as process or as state."""
+    server_lives = not has_ended(server)
+    if server_lives:
+        console.print("Stopping: runs in progress get 30 s to end; Ctrl-C once more ends them now.")
+        left = await drain(client, hurry)
+        if left:
+            console.print(
+                f"[red]{left} run(s) did not end in time and are killed now; the ledger tells what they had done.[/]"
+            )
+    stop_child(worker)
+    end_run_processes(server.home)
+    if server_lives:
+        await finish(client, was_paused=was_paused)
+
+
+def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return two events: the first is set by the first Ctrl-C or SIGTERM, the second by the next."""
+    asked, hurry = asyncio.Event(), asyncio.Event()
+
+    def ask() -> None:
+        (hurry if asked.is_set() else asked).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+    return asked, hurry
+
+
+def worker_log_path(home: Path) -> Path:
+    """Return the file to which the worker and its runs write what they have to say."""
+    return prefect_home(home) / "worker.log"
+
+
+def _start_worker(server: PrefectServer) -> "subprocess.Popen[bytes]":
+    arguments = ["prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "desk"]
+    return start_child(arguments, client_environment(server.home, server.port), worker_log_path(server.home))
+
+
+async def deploy(server: PrefectServer, prefect_file: Path = PREFECT_FILE) -> None:
+    """Deploy all of `prefect_file` with Prefect's own command, so that both ways of deploying are one.
+
+    Raises:
+        DeskNotUp: the command failed; the error carries what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file),
+        cwd=prefect_home(server.home),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise DeskNotUp("deployments", f"of {prefect_file} were refused:\n{said.decode().strip()}\n")
+
+
+async def _until_asked(asked: asyncio.Event, server: PrefectServer, worker: "subprocess.Popen[bytes]") -> None:
+    while not asked.is_set():
+        if worker.poll() is not None:
+            raise DeskNotUp(
+                "worker", f"ended by itself ({worker.returncode}); {worker_log_path(server.home)} tells why"
+            )
+        if has_ended(server):
+            raise DeskNotUp("server", f"ended by itself; {server_log_path(server.home)} tells why")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), _LOOK_SECONDS)
+
+
+async def _show(client: "PrefectClient", server: PrefectServer, console: Console, was_paused: bool) -> None:
+    table = Table("deployment", "next run", "what it does", title="The desk is up")
+    for deployment in sorted(await client.read_deployments(), key=lambda each: each.name):
+        due = await next_run(deployment)
+        table.add_row(deployment.name, f"{due:%a %d %b %H:%M %Z}" if due else "on demand", deployment.description)
+    console.print(table)
+    console.print(f"Page: {server.ui_url}    Login: in {login_path(server.home)}    Stop: Ctrl-C", soft_wrap=True)
+    if was_paused:
+        console.print(
+            f"[red]The work pool {WORK_POOL} is paused: nothing runs until you resume it, on its page in the UI.[/]"
+        )
+
+
+async def next_run(deployment: "DeploymentResponse") -> datetime | None:
+    """Return when the earliest active schedule is due next, in its own time zone."""
+    from prefect.server.schemas.schedules import SCHEDULE_TYPES
+    from pydantic import TypeAdapter
+
+    if deployment.paused:
+        return None
+    schedule_of = TypeAdapter[SCHEDULE_TYPES](SCHEDULE_TYPES)  # only the server's classes can tell dates
+    due = [
+        (await schedule_of.validate_python(each.schedule.model_dump()).get_dates(1, start=datetime.now(UTC)))[0]
+        for each in deployment.schedules
+        if each.active
+    ]
+    return min(due, default=None)
