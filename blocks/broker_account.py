@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from adapters.paper.broker import PaperBroker
 from adapters.paper.settings import PaperSettings
-from blocks.alert_channels import AlertChannels
 from blocks.bar_source import BarSource
 from blocks.risk_limits import RiskLimitsBlock
 from trading.broker import Broker
@@ -33,7 +32,7 @@ class BrokerKind(StrEnum):
 
 
 class BrokerAccount(Block):
-    """One account: its broker, the bars it is decided and valued by, its limits, and who is told."""
+    """One account: its broker, the bars it is decided and valued by, its limits."""
 
     _block_type_name = "Openbell Broker Account"
     _block_type_slug = "openbell-broker-account"
@@ -50,7 +49,6 @@ class BrokerAccount(Block):
         default_factory=RiskLimitsBlock, description="Limits that every order of this account passes."
     )
     paper: PaperSettings = Field(default_factory=PaperSettings, description="How the built-in paper broker fills.")
-    alerts: AlertChannels | None = Field(default=None, description="Who is told. Empty: alerts stay in the ledger.")
 
     @model_validator(mode="after")
     def _refuse_live(self) -> "BrokerAccount":

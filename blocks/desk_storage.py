@@ -1,4 +1,4 @@
-"""Where the desk keeps its ledger and its bars."""
+"""Where the desk keeps its ledger and its bars, and whom it tells."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from pydantic import Field, SecretStr
 
 from adapters.parquet_bars import ParquetBars
 from adapters.sql.engine import make_engine
+from blocks.alert_channels import AlertChannels
 
 
 class DeskStorage(Block):
-    """Where the desk keeps its ledger, its bars and its STOP file."""
+    """Where the desk keeps its ledger, its bars and its STOP file, and whom it tells what happens."""
 
     _block_type_name = "Openbell Desk Storage"
     _block_type_slug = "openbell-desk-storage"
@@ -23,6 +24,8 @@ class DeskStorage(Block):
         description="SQLAlchemy URL of the ledger, such as postgresql+psycopg://user:password@host/openbell. "
         "Empty: a SQLite file in the desk's folder.",
     )
+
+    alerts: AlertChannels | None = Field(default=None, description="Who is told. Empty: alerts stay in the ledger.")
 
     @property
     def stop_file(self) -> Path:
@@ -46,7 +49,9 @@ class DeskStorage(Block):
 
     def engine(self) -> sa.Engine:
         """Return an engine on the ledger."""
-        return make_engine(self.ledger_url.get_secret_value() if self.ledger_url else f"sqlite:///{self.home}/ledger.db")
+        return make_engine(
+            self.ledger_url.get_secret_value() if self.ledger_url else f"sqlite:///{self.home}/ledger.db"
+        )
 
     def store(self) -> ParquetBars:
         """Return the bar store."""

@@ -154,7 +154,11 @@ class Journal(Protocol):
         ...
 
     def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:
-        """Append the reports that are new; return a break for each that fits no order of ours. Never refuses a fact."""
+        """Append the reports that are new, and never refuse one.
+
+        Returns:
+            A break for each new report that fits no order of ours, and for each known one that now says otherwise.
+        """
         ...
 
     def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:

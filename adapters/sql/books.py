@@ -68,10 +68,10 @@ class SqlFacts:
         with reading(self._engine) as connection:
             return _actions(connection, account)
 
-    def books(self, account: str) -> Books:
-        """Return positions and cash, folded from every fact."""
+    def books(self, account: str, as_of: datetime) -> Books:
+        """Return positions and cash, folded from every fact and the corporate actions in effect by `as_of`."""
         with reading(self._engine) as connection:
-            return read_books(connection, account)
+            return read_books(connection, account, as_of)
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
@@ -126,11 +126,10 @@ class SqlFacts:
         return tuple(latest[session] for session in sorted(latest))
 
 
-def read_books(connection: sa.Connection, account: str) -> Books:
-    """Return positions and cash as this transaction sees them."""
-    return fold_books(
-        _executions(connection, account), _cash_movements(connection, account), _actions(connection, account)
-    )
+def read_books(connection: sa.Connection, account: str, as_of: datetime) -> Books:
+    """Return positions and cash as this transaction sees them, with the corporate actions in effect by `as_of`."""
+    actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
+    return fold_books(_executions(connection, account), _cash_movements(connection, account), actions)
 
 
 def _executions(connection: sa.Connection, account: str) -> tuple[ExecutionReport, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from trading.risk.gate import RiskState, check_orders
 
 from adapters.sql.books import read_books
 from adapters.sql.engine import reading, writing
@@ -25,8 +24,9 @@ from adapters.sql.tables import (
 from trading.errors import OrderNotOpen
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
-from trading.orders.orders import NewOrderSingle, Order
+from trading.orders.orders import NewOrderSingle, Order, OrdStatus
 from trading.reconciliation import Break, BreakType
+from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
 
 DECISION, RISK, ORDER = table_of(DecisionRow), table_of(RiskDecisionRow), table_of(NewOrderRow)
@@ -60,7 +60,7 @@ class SqlJournal:
             require_trading(connection, lease.account, self._stop_file)
             if insert_new(connection, DecisionRow, [_decision_row(decision)]) == 0:
                 return _risk_decisions(connection, decision.decision_id)
-            state = _risk_state(connection, decision, marks, blocked)
+            state = _risk_state(connection, decision, orders, marks, blocked)
             verdicts = check_orders(orders, state, limits)
             accepted = {v.cl_ord_id for v in verdicts if v.accepted}
             _insert_intents(connection, lease, decision, verdicts, [o for o in orders if o.cl_ord_id in accepted])
@@ -92,7 +92,7 @@ class SqlJournal:
             insert_new(connection, ExecutionReportRow, [flat(r) for r in reports if known.get(r.exec_id) is None])
             ids = sorted({r.cl_ord_id for r in reports})
             ours = _fold_states(connection, ids)
-        strangers = [_stranger(r) for r in reports if r.cl_ord_id not in ours]
+        strangers = [_stranger(r) for r in reports if r.cl_ord_id not in ours and r.exec_id not in known]
         return (*strangers, *(_contradiction(known[r.exec_id], r) for r in reports if known.get(r.exec_id, r) != r))
 
     def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
@@ -117,6 +117,18 @@ class SqlJournal:
             row = connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
         return None if row is None else dict(row._mapping)
 
+    def last_session(self, account: str) -> date | None:
+        """Return the last session that was decided for the account, or None."""
+        with reading(self._engine) as connection:
+            wanted = sa.select(sa.func.max(DECISION.c.session)).where(DECISION.c.account == account)
+            found: date | None = connection.execute(wanted).scalar_one()
+        return found
+
+    def locked(self, account: str) -> frozenset[str]:
+        """Return the symbols of the account that have an UNKNOWN order."""
+        open_orders = self.orders(account, open_only=True)
+        return frozenset(o.new_order.symbol for o in open_orders if o.ord_status is OrdStatus.UNKNOWN)
+
     def risk_decisions(self, decision_id: str) -> tuple[RiskDecision, ...]:
         """Return what the gate decided, in its order."""
         with reading(self._engine) as connection:
@@ -140,15 +152,18 @@ def _decision_row(decision: Decision) -> dict[str, Any]:
 def _risk_state(
     connection: sa.Connection,
     decision: Decision,
+    orders: Sequence[NewOrderSingle],
     marks: Mapping[str, Decimal],
     blocked: Mapping[str, str],
 ) -> RiskState:
+    # A split between the decision and the open changes what is held: the orders were sized in the new shares.
+    as_of = max((o.expire_time for o in orders), default=decision.decided_at)
     working = _orders(connection, ORDER.c.cl_ord_id.in_(_open_ids(decision.account)))
     today = _orders(connection, (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session))
     return RiskState(
         equity=decision.equity,
         cash=decision.cash,
-        held=read_books(connection, decision.account).held(),
+        held=read_books(connection, decision.account, as_of).held(),
         marks=marks,
         working=working,
         orders_today=len(today),

@@ -1,0 +1,65 @@
+"""Fetched bars in a file, between the stages of an ingestion."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trading.errors import StoreCorrupt
+from trading.market.adjustments import CashDividend, CorporateAction, Split
+from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
+
+_KEY = b"openbell"
+
+
+def save_fetched(path: Path, fetched: FetchedBars) -> None:
+    """Write what a source gave, whole: bars, outcomes and corporate actions."""
+    about = {
+        "source": fetched.bars.source,
+        "price_basis": fetched.bars.price_basis.value,
+        "outcomes": [[o.symbol, o.status.value, o.text] for o in fetched.outcomes],
+        "actions": [_action_json(a) for a in fetched.actions],
+    }
+    table = pa.Table.from_pandas(fetched.bars.frame, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(about).encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+
+
+def load_fetched(path: Path) -> FetchedBars:
+    """Read it back.
+
+    Raises:
+        StoreCorrupt: the file is not one that `save_fetched` finished.
+    """
+    try:
+        table = pq.read_table(path)
+        about = json.loads(table.schema.metadata[_KEY])
+    except (OSError, pa.ArrowException, KeyError, TypeError) as exc:
+        raise StoreCorrupt(str(path), str(exc)) from exc
+    return FetchedBars(
+        bars=DailyBars(
+            frame=bars_frame(table.to_pandas()), source=about["source"], price_basis=PriceBasis(about["price_basis"])
+        ),
+        outcomes=tuple(FetchOutcome(symbol=s, status=FetchStatus(k), text=t) for s, k, t in about["outcomes"]),
+        actions=tuple(_action(a) for a in about["actions"]),
+    )
+
+
+def _action_json(action: CorporateAction) -> dict[str, Any]:
+    same = {"symbol": action.symbol, "ex_date": action.ex_date.isoformat()}
+    if isinstance(action, Split):
+        return same | {"new_per_old": str(action.new_per_old)}
+    return same | {"amount_per_share": str(action.amount_per_share), "currency": action.currency}
+
+
+def _action(about: dict[str, Any]) -> CorporateAction:
+    symbol, ex_date = about["symbol"], date.fromisoformat(about["ex_date"])
+    if "new_per_old" in about:
+        return Split(symbol=symbol, ex_date=ex_date, new_per_old=Decimal(about["new_per_old"]))
+    amount = Decimal(about["amount_per_share"])
+    return CashDividend(symbol=symbol, ex_date=ex_date, amount_per_share=amount, currency=about["currency"])

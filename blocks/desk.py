@@ -1,0 +1,137 @@
+"""The desk: the saved settings of one account, wired to their adapters. The one place where things are put together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self, TypeVar
+
+import sqlalchemy as sa
+
+from adapters.parquet_bars import ParquetBars
+from adapters.sql.books import SqlFacts
+from adapters.sql.halts import SqlHalts
+from adapters.sql.journal import SqlJournal
+from adapters.sql.leases import SqlLeases
+from adapters.sql.outbox import SqlOutbox
+from adapters.sql.schema import require_schema
+from blocks.bar_source import BarSource
+from blocks.broker_account import BrokerAccount
+from blocks.desk_storage import DeskStorage
+from trading.broker import Broker
+from trading.errors import InvalidValue
+from trading.market import bars
+from trading.market.calendars import TradingCalendar
+from trading.market.instruments import Instrument
+
+Clock = Callable[[], datetime]
+B = TypeVar("B", BrokerAccount, DeskStorage, BarSource)
+
+
+def wall_clock() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The ledger's parts, on one engine."""
+
+    engine: sa.Engine
+    leases: SqlLeases
+    journal: SqlJournal
+    facts: SqlFacts
+    halts: SqlHalts
+    outbox: SqlOutbox
+
+    @classmethod
+    def of(cls, storage: DeskStorage) -> Self:
+        """Open the ledger.
+
+        Raises:
+            SchemaMismatch: it has not been migrated to this version.
+            LedgerUnavailable: it cannot be read.
+        """
+        engine, stop_file = storage.engine(), storage.stop_file
+        require_schema(engine)
+        return cls(
+            engine=engine,
+            leases=SqlLeases(engine),
+            journal=SqlJournal(engine, stop_file=stop_file),
+            facts=SqlFacts(engine),
+            halts=SqlHalts(engine, stop_file=stop_file),
+            outbox=SqlOutbox(engine),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """One bar source with the desk's store of what it gave."""
+
+    settings: BarSource
+    source: bars.BarSource
+    store: ParquetBars
+    calendar: TradingCalendar
+
+    @classmethod
+    def of(cls, settings: BarSource, storage: DeskStorage) -> Self:
+        """Wire the source."""
+        return cls(
+            settings=settings,
+            source=settings.source(),
+            store=storage.store(),
+            calendar=TradingCalendar(settings.mic),
+        )
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments asked for, by symbol; one the source does not know is left to its fetch outcome."""
+        offered = self.source.instruments()
+        wanted = self.settings.symbols or list(offered)
+        return {symbol: offered[symbol] for symbol in wanted if symbol in offered}
+
+    def symbols(self) -> list[str]:
+        """Return the symbols asked for."""
+        return self.settings.symbols or list(self.source.instruments())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything that the routines of one account work with."""
+
+    account: BrokerAccount
+    storage: DeskStorage
+    ledger: Ledger
+    market: Market
+
+    def broker(self, now: Clock) -> Broker:
+        """Return the account's broker at that clock."""
+        return self.account.broker(self.ledger.engine, self.market.source, now)
+
+    @property
+    def name(self) -> str:
+        """Return the account's name."""
+        return self.account.account
+
+
+async def open_desk(account: str, storage: str) -> Desk:
+    """Load the two blocks by name and wire the desk.
+
+    Raises:
+        InvalidValue: there is no such block.
+    """
+    settings = await load(BrokerAccount, account)
+    places = await load(DeskStorage, storage)
+    return Desk(
+        account=settings,
+        storage=places,
+        ledger=Ledger.of(places),
+        market=Market.of(settings.bar_source, places),
+    )
+
+
+async def load(kind: type[B], name: str) -> B:
+    """Load a saved block, or say which one is missing."""
+    try:
+        return await kind.aload(name)
+    except ValueError as exc:
+        rule = "a saved block; `openbell init` makes the first ones, the UI's Blocks page more"
+        raise InvalidValue(f"{kind.get_block_type_slug()} name", name, rule) from exc

@@ -1,0 +1,75 @@
+"""Guard: what every routine asks before it does anything."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from prefect import runtime
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from prefect.states import Completed, State
+from pydantic import Field
+
+from blocks.desk import wall_clock
+from trading.market.calendars import TradingCalendar
+from trading.market.timetable import MissedRun, RunAction, RunPlan, SessionTimes, Step, plan_run
+
+ASK_SECONDS = 900
+
+
+class LateRun(RunInput):
+    """A person's word on a run that is late."""
+
+    go_ahead: bool = Field(default=False, description="Run now, although it is late?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """The run may go on.
+
+    Attributes:
+        clock_at: gives the clock that stands at a session time in a rehearsal, and the wall clock otherwise.
+    """
+
+    times: SessionTimes
+    rehearsal: bool
+
+    def clock_at(self, at: datetime) -> Callable[[], datetime]:
+        """Return the clock of a stage that is due at that time."""
+        return (lambda: at) if self.rehearsal else wall_clock
+
+
+async def guard(calendar: TradingCalendar, step: Step, session: date | None, missed_run: MissedRun) -> Go | State[Any]:
+    """Return the go-ahead, or the state in which the run ends as skipped.
+
+    Raises:
+        NotASession: the session asked for by name is none.
+        SessionNotReached: it has not come yet.
+    """
+    plan = plan_run(
+        calendar=calendar,
+        step=step,
+        session=session,
+        scheduled=runtime.flow_run.scheduled_start_time,
+        now=wall_clock(),
+        missed_run=missed_run,
+    )
+    get_run_logger().info("%s: %s", plan.action.value, plan.reason)
+    if plan.times is None or plan.action is RunAction.SKIP or not await _may_go(plan):
+        return Completed(name="Skipped", message=plan.reason)
+    return Go(times=plan.times, rehearsal=plan.rehearsal)
+
+
+async def _may_go(plan: RunPlan) -> bool:
+    if plan.action is not RunAction.ASK:
+        return True
+    text = f"This run is late: {plan.reason}. Without an answer in {ASK_SECONDS // 60} minutes it is skipped."
+    try:
+        answer = await pause_flow_run(
+            wait_for_input=LateRun.with_initial_data(description=text), timeout=ASK_SECONDS, poll_interval=2
+        )
+    except TimeoutError:
+        return False
+    return bool(answer.go_ahead)

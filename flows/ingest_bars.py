@@ -1,0 +1,52 @@
+"""After the close: fetch, check, store or put aside."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.states import Completed, State
+from pydantic import Field
+
+from blocks.bar_source import BarSource
+from blocks.desk import Ledger, Market, load
+from blocks.desk_storage import DeskStorage
+from flows.guard import Go, guard
+from flows.on_failure import tell_failure
+from tasks.check import check
+from tasks.deliver import deliver
+from tasks.fetch import fetch_bars
+from tasks.store import store
+from trading.market.quality import DayVerdict
+from trading.market.timetable import MissedRun, Step
+
+
+@flow(name="ingest-bars", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+async def ingest_bars(
+    session: Annotated[date | None, Field(description="Which session. Empty: the one of today.")] = None,
+    source: Annotated[str, Field(description="Name of the bar source block.")] = "sample",
+    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
+    history_sessions: Annotated[
+        int, Field(ge=30, description="How many sessions to fetch for symbols that have none stored.")
+    ] = 520,
+    missed_run: Annotated[MissedRun, Field(description="What a late run does.")] = MissedRun.CATCH_UP,
+) -> State[Any]:
+    """Fetch the session's bars, check every one, store what passes and quarantine the rest.
+
+    Running it again, for the same session or after a failure, changes nothing that is right already.
+    """
+    settings, places = await load(BarSource, source), await load(DeskStorage, storage)
+    market, ledger = Market.of(settings, places), Ledger.of(places)
+    go = await guard(market.calendar, Step.INGEST, session, missed_run)
+    if not isinstance(go, Go):
+        return go
+    clock, day = go.clock_at(go.times.settled_at), go.times.session
+    path = await fetch_bars(market, places, day, history_sessions)
+    report = await check(market, places, path, day, clock())
+    count = await store(market, places, ledger, path, report, clock())
+    await deliver(places, ledger)
+    message = (
+        f"{settings.name} {day}: {report.day_verdict.value}, {len(report.quarantined())} quarantined, "
+        f"{count.added} bars added, {count.changed} changed"
+    )
+    held = report.day_verdict is DayVerdict.HOLD
+    return Completed(name="Held", message=message) if held else Completed(message=message)

@@ -1,0 +1,43 @@
+"""After the close: our books against the broker's, and what the day was worth."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from prefect import flow, runtime
+from prefect.states import Completed, State
+from pydantic import Field
+
+from blocks.desk import open_desk
+from flows.guard import Go, guard
+from flows.leasing import leasing
+from flows.on_failure import tell_failure
+from tasks.deliver import deliver
+from tasks.draw import draw_equity
+from tasks.reconcile import reconcile_books
+from tasks.recover import recover
+from trading.market.timetable import MissedRun, Step
+
+
+@flow(name="reconcile-day", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+async def reconcile_day(
+    session: Annotated[date | None, Field(description="Which session. Empty: the one of today.")] = None,
+    account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
+    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
+    missed_run: Annotated[MissedRun, Field(description="What a late run does.")] = MissedRun.CATCH_UP,
+) -> State[Any]:
+    """Collect executions, positions and cash from the broker, compare them with ours, and value the account.
+
+    It sends nothing. Running it again compares again.
+    """
+    desk = await open_desk(account, storage)
+    go = await guard(desk.market.calendar, Step.RECONCILE, session, missed_run)
+    if not isinstance(go, Go):
+        return go
+    clock = go.clock_at(go.times.settled_at)
+    async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as lease:
+        await recover(desk, lease, clock)
+        outcome = await reconcile_books(desk, go.times.session, clock)
+    await draw_equity(desk)
+    await deliver(desk.storage, desk.ledger)
+    message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"
+    return Completed(name="Breaks", message=message) if outcome.breaks else Completed(message=message)

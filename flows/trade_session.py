@@ -1,0 +1,113 @@
+"""Before the open: the daily rebalance, from reconciliation to the last fill."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from prefect import flow, runtime
+from prefect.states import Completed, State
+from pydantic import Field
+
+from blocks.broker_account import Mode
+from blocks.desk import Desk, open_desk
+from flows.guard import Go, guard
+from flows.leasing import leasing
+from flows.on_failure import tell_failure
+from tasks.decide import StrategyChoice, decide
+from tasks.deliver import deliver
+from tasks.follow import follow
+from tasks.limit import limit
+from tasks.place import place
+from tasks.reconcile import reconcile_books
+from tasks.recover import recover
+from tasks.verify import verify
+from trading.errors import BooksDisagree, InvalidValue
+from trading.ledger import Lease
+from trading.market.timetable import MissedRun, Step
+from trading.orders.orders import Order
+from trading.positions.sizing import SizingRules
+
+FOLLOW_AFTER_OPEN = timedelta(minutes=15)
+
+
+@flow(name="trade-session", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+async def trade_session(
+    session: Annotated[
+        date | None, Field(description="Which session. Empty: today's. A past one is rehearsed, on paper only.")
+    ] = None,
+    account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
+    strategy: Annotated[StrategyChoice, Field(description="Which strategy decides.")] = StrategyChoice(),
+    book: Annotated[
+        str, Field(min_length=1, description="The strategy book that the positions belong to.")
+    ] = "main",
+    sizing: Annotated[SizingRules, Field(description="How weights become orders.")] = SizingRules(),
+    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
+    missed_run: Annotated[
+        MissedRun, Field(description="What a run does that starts after the open. After the deadline it never trades.")
+    ] = MissedRun.SKIP,
+) -> State[Any]:
+    """Reconcile, decide, limit, place and follow the orders of one session.
+
+    Running it again is safe at any moment: what was decided is not decided again, and the broker is asked about every
+    order that may have been sent before anything is sent.
+    """
+    desk = await open_desk(account, storage)
+    go = await guard(desk.market.calendar, Step.TRADE, session, missed_run)
+    if not isinstance(go, Go):
+        return go
+    require_forward(desk, go)
+    holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
+    async with leasing(desk, holder) as lease:
+        message = await _trade(desk, go, lease, strategy, book, sizing)
+        await deliver(desk.storage, desk.ledger)
+    return Completed(message=message)
+
+
+async def _trade(
+    desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules
+) -> str:
+    times, clock = go.times, go.clock_at(go.times.decide_at)
+    unresolved = await recover(desk, lease, clock)
+    recorded = desk.ledger.journal.decision(desk.name, times.session, book)
+    if recorded is None:
+        await _require_agreement(desk, go)
+        report = await verify(desk, desk.market.calendar.previous_session(times.session))
+        decision = await decide(desk, report, times, strategy, book, sizing, clock)
+        await limit(desk, lease, decision, report, times, sizing)
+    if desk.account.mode is Mode.SHADOW:
+        return f"{times.session}: shadow, so nothing was sent"
+    sent = await place(desk, lease, times, clock)
+    until = times.close_at if go.rehearsal else times.open_at + FOLLOW_AFTER_OPEN
+    orders = await follow(desk, lease, times, until, go.clock_at(until))
+    return _summary(times.session, sent, unresolved, orders, recorded)
+
+
+async def _require_agreement(desk: Desk, go: Go) -> None:
+    outcome = await reconcile_books(desk, desk.market.calendar.previous_session(go.times.session), go.clock_at(go.times.decide_at))
+    grave = [b.text for b in outcome.breaks if b.break_type.moves_books]
+    if grave:
+        raise BooksDisagree(desk.name, grave)
+
+
+def require_forward(desk: Desk, go: Go) -> None:
+    """Refuse a rehearsal with a real broker, or of a session before the last one that was decided.
+
+    Raises:
+        InvalidValue: either.
+    """
+    if go.rehearsal and not desk.account.is_simulated:
+        raise InvalidValue("session", str(go.times.session), f"today's: the broker of {desk.name} is not simulated")
+    last = desk.ledger.journal.last_session(desk.name)
+    if last is not None and go.times.session < last:
+        rule = f"{last} or later: account {desk.name} has traded that session; rehearse earlier ones in another account"
+        raise InvalidValue("session", str(go.times.session), rule)
+
+
+def _summary(session: date, sent: int, unresolved: int, orders: tuple[Order, ...], recorded: object) -> str:
+    filled = sum(o.cum_qty == o.new_order.order_qty for o in orders)
+    working = sum(o.ord_status.is_open for o in orders)
+    text = f"{session}: {sent} orders sent, {filled} of {len(orders)} filled, {working} working"
+    if unresolved:
+        text += f", {unresolved} UNKNOWN"
+    if recorded is not None:
+        text += "; it had been decided before, so nothing was decided again"
+    return text

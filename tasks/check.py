@@ -1,0 +1,63 @@
+"""Check fetched bars."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from adapters.gx_bar_suite import GxBarSuite
+from adapters.staged_bars import load_fetched
+from blocks.desk import Market
+from blocks.desk_storage import DeskStorage
+from tasks.publish import publish_markdown, publish_table
+from trading.market.bar_checks import check_bars
+from trading.market.quality import QualityReport, SymbolVerdict
+
+
+@task(name="check_bars", timeout_seconds=900, cache_policy=NO_CACHE)
+async def check(market: Market, storage: DeskStorage, path: Path, session: date, now: datetime) -> QualityReport:
+    """Check every bar of the staged file in one pass, and publish the verdicts.
+
+    Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
+    finds bad is bad.
+    """
+    fetched = load_fetched(path)
+    first = fetched.bars.frame["session"].min().date() if len(fetched.bars.frame) else session
+    suite = GxBarSuite(market.settings.quality, market.calendar, storage.docs_folder / market.settings.name)
+    expectations = suite.validate(fetched, first, session)
+    report = check_bars(
+        fetched,
+        calendar=market.calendar,
+        first=first,
+        session=session,
+        policy=market.settings.quality,
+        now=now,
+    )
+    await _publish(market, report, expectations.docs_path)
+    return report
+
+
+async def _publish(market: Market, report: QualityReport, docs: Path | None) -> None:
+    verdicts = [verdict for _, verdict in report.symbols]
+    counts = ", ".join(f"{verdicts.count(v)} {v.value}" for v in SymbolVerdict)
+    lines = [
+        f"## {report.source} for {report.session}: {report.day_verdict.upper()}",
+        f"{report.rows:,} bars of {len(verdicts)} symbols: {counts}. Verdict `{report.verdict_id}`.",
+    ]
+    if docs is not None:
+        lines.append(f"Data Docs: `{docs}`")
+    await publish_markdown("quality-verdict", "\n\n".join(lines), "Whether the bars may be traded on")
+    rows = [
+        {
+            "symbol": f.symbol,
+            "rule": f.rule.value,
+            "severity": f.severity.value,
+            "session": str(f.session or ""),
+            "value": f.value,
+            "limit": f.limit,
+            "what": f.text,
+        }
+        for f in report.findings
+    ]
+    await publish_table("quality-findings", rows, f"Findings in {market.settings.name}")

@@ -1,0 +1,57 @@
+"""Collect what happened at the broker."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.desk import Clock, Desk
+from trading.broker import AccountStatement
+from trading.market.adjustments import CorporateAction, EffectiveAction
+from trading.reconciliation import Break
+
+LOOK_BACK = timedelta(days=3)  # asked for again each time: a late report is found, a known one changes nothing
+
+
+@task(name="collect_facts", retries=3, retry_delay_seconds=[1, 5, 15], timeout_seconds=120, cache_policy=NO_CACHE)
+async def collect(desk: Desk, clock: Clock) -> tuple[Break, ...]:
+    """Record what the broker reports; asking is idempotent, so it may be retried.
+
+    Returns:
+        A break for every report that fits no order of ours.
+    """
+    breaks, _ = await collect_facts(desk, clock)
+    return breaks
+
+
+async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], AccountStatement]:
+    """Record executions, cash and corporate actions, and return what fits no order of ours with the statement."""
+    broker = desk.broker(clock)
+    known = desk.ledger.facts.executions(desk.name)
+    since = max((r.transact_time for r in known), default=None)
+    reports = await broker.reports_since(since - LOOK_BACK if since else datetime.min.replace(tzinfo=clock().tzinfo))
+    breaks = desk.ledger.journal.record(reports)
+    statement = await broker.statement()
+    desk.ledger.facts.record_cash(statement.cash_movements)
+    record_actions(desk, clock())
+    return breaks, statement
+
+
+def record_actions(desk: Desk, by: datetime) -> None:
+    """Record the corporate actions that take effect by then on what the account has traded."""
+    executions = desk.ledger.facts.executions(desk.name)
+    if not executions:
+        return
+    traded = {r.symbol for r in executions}
+    first = min(r.transact_time for r in executions)
+    actions = desk.market.store.actions(desk.market.settings.name, first.date(), by.date())
+    effective = [a for a in _effective(desk, actions) if a.action.symbol in traded and first < a.effective_at <= by]
+    desk.ledger.facts.record_actions(desk.name, effective)
+
+
+def _effective(desk: Desk, actions: Iterable[CorporateAction]) -> Iterable[EffectiveAction]:
+    calendar = desk.market.calendar
+    for action in actions:
+        opens = calendar.open_at(calendar.session_on_or_after(action.ex_date))
+        yield EffectiveAction(action=action, effective_at=opens)

@@ -1,0 +1,166 @@
+"""Decide: from the bars as they were known to sized targets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings
+
+from adapters.sql.rows import json_value
+from blocks.desk import Clock, Desk
+from tasks.collect import record_actions
+from tasks.publish import publish_table
+from tasks.value import last_prices
+from trading.ledger import Decision, Target
+from trading.market.adjustments import Split, adjusted_closes
+from trading.market.bars import DailyBars
+from trading.market.quality import QualityReport
+from trading.market.timetable import SessionTimes
+from trading.positions.books import equity
+from trading.positions.sizing import SizingRules, prices_of, size_targets
+from trading.strategies.catalogue import make_strategy, run_strategy, source_hash
+from trading.strategies.strategy import PointInTimeBars, Strategy
+
+
+@settings(frozen=True, slots=True, kw_only=True)
+class StrategyChoice:
+    """Which strategy, with which parameters."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="EqualWeight, MovingAverageCrossover, MomentumRotation, or your own as package.module:Class."
+        ),
+    ] = "EqualWeight"
+    parameters: Annotated[
+        dict[str, Any], Field(description='The strategy\'s parameters, such as {"top": 5}. Empty: its defaults.')
+    ] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What the account is worth before the session, in prices and quantities of its open."""
+
+    cash: Decimal
+    equity: Decimal
+    held: Mapping[str, Decimal]
+    marks: Mapping[str, Decimal]
+
+
+@task(name="decide_targets", timeout_seconds=900, cache_policy=NO_CACHE)
+async def decide(
+    desk: Desk,
+    report: QualityReport,
+    times: SessionTimes,
+    choice: StrategyChoice,
+    book: str,
+    sizing: SizingRules,
+    clock: Clock,
+) -> Decision:
+    """Run the strategy over the bars known before the session and size what it wants.
+
+    No decision is written yet: the same bars, positions and parameters give the same one again.
+
+    Raises:
+        StrategyFailed: it raised, or its weights cannot be traded.
+    """
+    record_actions(desk, times.open_at)
+    strategy = make_strategy(choice.name, choice.parameters)
+    bars = _bars(desk, strategy, report.session)
+    worth = _worth(desk, bars, times)
+    weights = run_strategy(
+        strategy,
+        point_in_time(desk, bars, times.session, report),
+        max_gross=float(desk.account.risk_limits.limits.max_gross_leverage),
+    )
+    targets = size_targets(
+        weights=weights,
+        prices=worth.marks,
+        held=worth.held,
+        instruments=desk.market.instruments(),
+        equity=worth.equity,
+        rules=sizing,
+        frozen=_frozen(desk, report, worth),
+    )
+    decision = Decision(
+        decision_id=f"{desk.name}:{times.session}:{book}",
+        account=desk.name,
+        session=times.session,
+        book=book,
+        strategy=choice.name,
+        parameters=choice.parameters,
+        sizing=json_value(sizing),
+        code_version=f"openbell {version('openbell')}, strategy sha256 {source_hash(strategy)[:20]}",
+        source=bars.source,
+        bars_hash=bars.content_hash(),
+        first_session=bars.frame["session"].min().date(),
+        bars_session=report.session,
+        verdict_id=report.verdict_id,
+        equity=worth.equity,
+        cash=worth.cash,
+        mode=desk.account.mode.value,
+        decided_at=clock(),
+        targets=targets,
+    )
+    await publish_table("targets", [_row(t) for t in targets], f"Targets of {choice.name} for {times.session}")
+    return decision
+
+
+def point_in_time(desk: Desk, bars: DailyBars, session: date, report: QualityReport) -> PointInTimeBars:
+    """Return the closes of the symbols that passed, adjusted for every action known before the session."""
+    actions = desk.market.store.actions(desk.market.settings.name, bars.frame["session"].min().date(), session)
+    quarantined = report.quarantined()
+    closes = adjusted_closes(bars.frame, actions if bars.price_basis == "raw" else (), as_of=session)
+    closes = closes.drop(columns=[s for s in quarantined if s in closes.columns])
+    return PointInTimeBars(closes=closes, session=session, last_session=report.session)
+
+
+def _bars(desk: Desk, strategy: Strategy, bars_session: date) -> DailyBars:
+    first = desk.market.calendar.sessions_before(bars_session, strategy.lookback_sessions)
+    return desk.market.store.read(desk.market.settings.name, desk.market.symbols(), first, bars_session)
+
+
+def _worth(desk: Desk, bars: DailyBars, times: SessionTimes) -> Worth:
+    """Return cash, equity, quantities and prices as they are at the open: after its splits."""
+    books = desk.ledger.facts.books(desk.name, times.open_at)
+    held = books.held()
+    frame = bars.frame.dropna(subset=["close"])
+    last_session = pd.Timestamp(desk.market.calendar.previous_session(times.session))
+    fresh = frame[frame["session"] == last_session].set_index("symbol")["close"].to_dict()
+    marks = last_prices(desk, last_session.date(), held) | prices_of(fresh, desk.market.instruments())
+    marks = _after_splits(desk, marks, times.session)
+    return Worth(cash=books.cash, equity=equity(books, marks), held=held, marks=marks)
+
+
+def _after_splits(desk: Desk, marks: Mapping[str, Decimal], session: date) -> dict[str, Decimal]:
+    actions = desk.market.store.actions(desk.market.settings.name, session, session)
+    ratios = {a.symbol: a.new_per_old for a in actions if isinstance(a, Split)}
+    instruments = desk.market.instruments()
+    return {s: instruments[s].round_to_tick(px / ratios[s]) if s in ratios else px for s, px in marks.items()}
+
+
+def _frozen(desk: Desk, report: QualityReport, worth: Worth) -> dict[str, str]:
+    locked = desk.ledger.journal.locked(desk.name)
+    quarantined = {symbol: f"quarantined: {why}" for symbol, why in report.quarantined().items()}
+    passed = {symbol for symbol, _ in report.symbols}
+    unchecked = {s: "its bars were not checked" for s in worth.held if s not in passed}
+    return unchecked | quarantined | dict.fromkeys(locked, "locked: an order of it is UNKNOWN")
+
+
+def _row(target: Target) -> dict[str, Any]:
+    return {
+        "symbol": target.symbol,
+        "weight": f"{target.weight:.4f}",
+        "reference price": str(target.reference_px or ""),
+        "held": str(target.held_qty),
+        "target": str(target.target_qty),
+        "order": str(target.order_qty),
+        "reason": target.reason,
+    }

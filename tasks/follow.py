@@ -1,0 +1,49 @@
+"""Follow orders until the broker calls them done."""
+
+import asyncio
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.desk import Clock, Desk
+from tasks.collect import collect_facts
+from tasks.place import LEASE_TIME
+from tasks.publish import publish_table
+from trading.ledger import Lease
+from trading.market.timetable import SessionTimes
+from trading.orders.orders import Order
+
+POLL_SECONDS = 5.0
+
+
+@task(name="follow_orders", cache_policy=NO_CACHE)
+async def follow(desk: Desk, lease: Lease, times: SessionTimes, until: datetime, clock: Clock) -> tuple[Order, ...]:
+    """Collect reports until every order of the session is final or the time is up, and publish orders and fills.
+
+    An order still working then goes on at the broker; the reconciliation after the close collects the rest.
+    """
+    while True:
+        desk.ledger.leases.renew(lease, LEASE_TIME)
+        await collect_facts(desk, clock)
+        orders = desk.ledger.journal.orders(desk.name, session=times.session)
+        if clock() >= until or not any(o.ord_status.is_open for o in orders):
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    await publish_table("orders", [_row(o) for o in orders], f"Orders and fills of {desk.name} for {times.session}")
+    return orders
+
+
+def _row(order: Order) -> dict[str, str]:
+    new = order.new_order
+    return {
+        "symbol": new.symbol,
+        "side": new.side.value,
+        "quantity": str(new.order_qty),
+        "status": order.ord_status.value,
+        "filled": str(order.cum_qty),
+        "average price": str(order.avg_px or ""),
+        "commission": str(order.commission),
+        "text": order.text,
+        "cl_ord_id": new.cl_ord_id,
+    }

@@ -1,0 +1,80 @@
+"""Limit: the one gate, and the intents it lets through, in one transaction."""
+
+from decimal import Decimal
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.desk import Desk
+from tasks.publish import publish_table
+from trading.alerts import Alert, Severity
+from trading.ledger import Decision, Lease
+from trading.market.quality import QualityReport
+from trading.market.timetable import SessionTimes
+from trading.orders.orders import NewOrderSingle
+from trading.orders.rebalance import orders_from_targets
+from trading.positions.sizing import SizingRules
+from trading.risk.limits import RiskDecision
+
+
+@task(name="limit_orders", timeout_seconds=300, cache_policy=NO_CACHE)
+async def limit(
+    desk: Desk, lease: Lease, decision: Decision, report: QualityReport, times: SessionTimes, sizing: SizingRules
+) -> tuple[RiskDecision, ...]:
+    """Make the orders of the decision, run them through the gate, and record all of it or nothing."""
+    orders = orders_from_targets(
+        decision.targets,
+        account=decision.account,
+        session=decision.session,
+        book=decision.book,
+        instruments=desk.market.instruments(),
+        time_in_force=sizing.time_in_force,
+        expire_time=times.place_by,
+        transact_time=decision.decided_at,
+    )
+    verdicts = desk.ledger.journal.intend(
+        lease,
+        decision,
+        orders,
+        desk.account.risk_limits.limits,
+        marks={t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None},
+        blocked=report.quarantined(),
+    )
+    _alert(desk, decision, verdicts)
+    await _publish(decision, orders, verdicts)
+    return verdicts
+
+
+def _alert(desk: Desk, decision: Decision, verdicts: tuple[RiskDecision, ...]) -> None:
+    refused = [v for v in verdicts if not v.accepted]
+    if refused:
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"refused {decision.decision_id}",
+                severity=Severity.WARNING,
+                title=f"{len(refused)} of {len(verdicts)} orders of {decision.account} refused for {decision.session}",
+                text="\n".join(f"{v.symbol}: {v.code}: {v.text}" for v in refused),
+                raised_at=decision.decided_at,
+            )
+        )
+
+
+async def _publish(decision: Decision, orders: tuple[NewOrderSingle, ...], verdicts: tuple[RiskDecision, ...]) -> None:
+    marks = {t.symbol: t.reference_px or Decimal(0) for t in decision.targets}
+    by_id = {o.cl_ord_id: o for o in orders}
+    rows = [
+        {
+            "symbol": v.symbol,
+            "side": by_id[v.cl_ord_id].side.value,
+            "quantity": str(by_id[v.cl_ord_id].order_qty),
+            "value": f"{by_id[v.cl_ord_id].order_qty * marks[v.symbol]:,.2f}",
+            "decision": "accepted" if v.accepted else f"refused: {v.code}",
+            "limit": v.limit,
+            "would be": v.value,
+            "what": v.text,
+            "cl_ord_id": v.cl_ord_id,
+        }
+        for v in verdicts
+        if v.cl_ord_id in by_id
+    ]
+    await publish_table("risk-decisions", rows, f"What the gate decided for {decision.session}")

@@ -1,0 +1,73 @@
+"""Reconcile our books with the broker's."""
+
+from datetime import date, datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from adapters.sql.books import Reconciliation
+from blocks.desk import Clock, Desk
+from tasks.collect import collect_facts
+from tasks.publish import publish_table
+from tasks.value import last_prices
+from trading.alerts import Alert, Severity
+from trading.orders.executions import ExecutionReport
+from trading.positions.books import equity, expected_dividends
+from trading.reconciliation import Break, reconcile
+
+
+@task(name="reconcile_books", retries=2, retry_delay_seconds=[2, 10], timeout_seconds=300, cache_policy=NO_CACHE)
+async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconciliation:
+    """Collect what the broker states, compare it with our books, record and publish every break."""
+    strangers, statement = await collect_facts(desk, clock)
+    facts = desk.ledger.facts
+    executions, books = facts.executions(desk.name), facts.books(desk.name, statement.as_of)
+    found = reconcile(
+        statement=statement,
+        broker_reports=await desk.broker(clock).reports_since(_first(executions, statement.as_of)),
+        orders=desk.ledger.journal.orders(desk.name),
+        reports=executions,
+        books=books,
+        cash_movements=facts.cash_movements(desk.name),
+        expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
+    )
+    breaks = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
+    marks = last_prices(desk, session, books.held())
+    outcome = Reconciliation(
+        session=session,
+        reconciled_at=clock(),
+        equity=equity(books, marks),
+        cash=books.cash,
+        breaks=breaks,
+    )
+    facts.record_reconciliation(desk.name, outcome)
+    _alert(desk, session, breaks, clock)
+    await publish_table("breaks", [_row(b) for b in breaks], f"Breaks of {desk.name} after {session}")
+    return outcome
+
+
+def _first(executions: tuple[ExecutionReport, ...], default: datetime) -> datetime:
+    return min((r.transact_time for r in executions), default=default)
+
+
+def _alert(desk: Desk, session: date, breaks: tuple[Break, ...], clock: Clock) -> None:
+    if breaks:
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"breaks {desk.name} {session} {clock():%Y-%m-%dT%H:%M:%S}",
+                severity=Severity.CRITICAL,
+                title=f"{len(breaks)} breaks in account {desk.name} at {session}",
+                text="\n".join(b.text for b in breaks),
+                raised_at=clock(),
+            )
+        )
+
+
+def _row(found: Break) -> dict[str, str]:
+    return {
+        "type": found.break_type.value,
+        "subject": found.subject,
+        "ours": found.ours,
+        "theirs": found.theirs,
+        "what": found.text,
+    }

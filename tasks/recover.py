@@ -1,0 +1,69 @@
+"""Recover: find out what became of every order whose outcome is not known. Nothing is ever assumed."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from blocks.desk import Clock, Desk
+from trading.alerts import Alert, Severity
+from trading.broker import Broker, BrokerFence
+from trading.errors import BrokerUnavailable, OutcomeUnknown
+from trading.ledger import Lease
+from trading.orders.executions import SendMark
+from trading.orders.orders import Order, OrdStatus
+
+
+@task(name="recover_orders", timeout_seconds=300, cache_policy=NO_CACHE)
+async def recover(desk: Desk, lease: Lease, clock: Clock) -> int:
+    """Ask the broker about every order that may have been sent and was never answered; return how many stay UNKNOWN.
+
+    Found: its reports are recorded. Proven absent, at a broker with a fence: it may be sent again with the same
+    ClOrdID, or is given up when it is too late. Not provable: it keeps its risk, locks its symbol, and a person is
+    told.
+    """
+    broker = desk.broker(clock)
+    open_orders = desk.ledger.journal.orders(desk.name, open_only=True)
+    silent = [o for o in open_orders if o.order_id is None and not o.may_be_sent]
+    unresolved = [o for o in silent if not await _resolve(desk, lease, broker, o, clock)]
+    _give_up_what_is_late(desk, lease, clock)
+    for order in unresolved:
+        _alert(desk, order, clock)
+    return len(unresolved)
+
+
+async def _resolve(desk: Desk, lease: Lease, broker: Broker, order: Order, clock: Clock) -> bool:
+    if order.ord_status is not OrdStatus.UNKNOWN:
+        desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.UNKNOWN, clock(), "never answered")
+    try:
+        reports = await broker.find(order.cl_ord_id)
+    except (BrokerUnavailable, OutcomeUnknown) as exc:
+        get_run_logger().error("Order %s stays UNKNOWN: %s", order.cl_ord_id, exc)
+        return False
+    if reports:
+        desk.ledger.journal.record(reports)
+        return True
+    if broker.fence is BrokerFence.NONE:
+        return False
+    desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.NOT_SENT, clock(), "proven absent at the broker")
+    return True
+
+
+def _give_up_what_is_late(desk: Desk, lease: Lease, clock: Clock) -> None:
+    for order in desk.ledger.journal.orders(desk.name, open_only=True):
+        if order.may_be_sent and order.new_order.expire_time < clock():
+            text = f"not sent by {order.new_order.expire_time:%Y-%m-%d %H:%M} UTC, and too late now"
+            desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.ABANDONED, clock(), text)
+
+
+def _alert(desk: Desk, order: Order, clock: Clock) -> None:
+    new = order.new_order
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"unknown {order.cl_ord_id}",
+            severity=Severity.CRITICAL,
+            title=f"Order {order.cl_ord_id} is UNKNOWN",
+            text=f"{new.side} {new.order_qty} {new.symbol} may be at the broker. {new.symbol} is locked and its risk "
+            "stays reserved until the broker answers; look for it there, and run the session again.",
+            raised_at=clock(),
+        )
+    )
