@@ -1,7 +1,22 @@
-"""Reconciliation: our books against the broker's; every difference is a break."""
+"""Reconciliation: our books against the broker's; every difference is a break.
 
+Nothing is mended here and nothing is small enough to pass: a quantity, a price and a cent are equal or they are not.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+
+from trading.broker import AccountStatement, CashMovement, CashMovementType
+from trading.money import to_cents
+from trading.orders.executions import ExecutionReport, effective_trades, is_execution
+from trading.orders.orders import Order, OrdStatus
+from trading.positions.books import Books, ExpectedDividend
+
+DIVIDEND_DUE_AFTER = timedelta(days=45)  # from ex-date to payment it is two to five weeks in the USA
+_RESTING = (OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
 
 
 class BreakType(StrEnum):
@@ -11,6 +26,7 @@ class BreakType(StrEnum):
     EXECUTION = "execution"
     POSITION = "position"
     CASH = "cash"
+    DIVIDEND = "dividend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +37,7 @@ class Break:
         subject: ClOrdID, ExecID, symbol or currency that differs.
         ours: our value, as text; empty when we have none.
         theirs: the broker's value, as text; empty when it has none.
-        text: one sentence for a person.
+        text: one sentence for a person: what differs and what to do.
     """
 
     break_type: BreakType
@@ -29,3 +45,186 @@ class Break:
     ours: str
     theirs: str
     text: str
+
+
+def reconcile(
+    *,
+    statement: AccountStatement,
+    broker_reports: Sequence[ExecutionReport],
+    since: datetime,
+    orders: Sequence[Order],
+    reports: Sequence[ExecutionReport],
+    books: Books,
+    expected_dividends: Sequence[ExpectedDividend] = (),
+    dividend_due_after: timedelta = DIVIDEND_DUE_AFTER,
+) -> tuple[Break, ...]:
+    """Return every difference between what we recorded and what the broker states; none is the good end of a day.
+
+    Args:
+        broker_reports: what the broker reports since `since`.
+        orders: all that are open, and all that the broker may still report since `since`.
+        reports: all that we recorded of the account.
+        books: the fold of what we recorded.
+        expected_dividends: of the account's whole history, as its cash movements are.
+        dividend_due_after: from the ex-date on, how long a dividend may stay unpaid.
+    """
+    return (
+        *_order_breaks(statement, broker_reports, orders),
+        *_execution_breaks(broker_reports, since, reports),
+        *_position_breaks(statement, books),
+        *_cash_breaks(statement, books),
+        *_dividend_breaks(statement, expected_dividends, dividend_due_after),
+    )
+
+
+def _order_breaks(
+    statement: AccountStatement, broker_reports: Sequence[ExecutionReport], orders: Sequence[Order]
+) -> Iterator[Break]:
+    ours = {o.cl_ord_id: o for o in orders}
+    working, reported = set(statement.working), {r.cl_ord_id for r in broker_reports}
+    for cl_ord_id in sorted((working | reported) - ours.keys()):
+        theirs = "working" if cl_ord_id in working else "reported"
+        yield _order_break(
+            cl_ord_id, "", theirs, "was never made by this desk; find out who did, and cancel or book it"
+        )
+    for cl_ord_id, order in sorted(ours.items()):
+        status = order.ord_status.name
+        if cl_ord_id in working and not order.ord_status.is_open:
+            yield _order_break(
+                cl_ord_id, status, "working", f"works at the broker but is {status} here; cancel it there"
+            )
+        if cl_ord_id not in working and _should_work(order):
+            yield _order_break(
+                cl_ord_id, status, "", f"is {status} here but does not work at the broker; ask for its reports"
+            )
+        if cl_ord_id in working | reported:
+            for contradiction in order.contradictions:
+                yield Break(break_type=BreakType.ORDER, subject=cl_ord_id, ours=status, theirs="", text=contradiction)
+
+
+def _should_work(order: Order) -> bool:
+    """Tell whether the broker should list it; what never went on the wire or is done for the day need not be there."""
+    return order.ord_status.is_open and not order.may_be_sent and order.ord_status not in _RESTING
+
+
+def _order_break(cl_ord_id: str, ours: str, theirs: str, what: str) -> Break:
+    return Break(
+        break_type=BreakType.ORDER, subject=cl_ord_id, ours=ours, theirs=theirs, text=f"order {cl_ord_id} {what}"
+    )
+
+
+def _execution_breaks(
+    broker_reports: Sequence[ExecutionReport], since: datetime, reports: Sequence[ExecutionReport]
+) -> Iterator[Break]:
+    ours = {r.exec_id: r for r in reports if is_execution(r)}
+    theirs = {r.exec_id: r for r in broker_reports if is_execution(r)}
+    for exec_id, report in theirs.items():
+        mine = ours.get(exec_id)
+        if mine is None:
+            yield _execution_break(exec_id, None, report, "is not recorded here; record the broker's reports again")
+        elif _executed(mine) != _executed(report):
+            yield _execution_break(
+                exec_id, mine, report, "differs; the broker's holds, have it corrected under a new id"
+            )
+    for trade in effective_trades(reports):
+        if trade.transact_time >= since and trade.exec_id not in theirs:
+            yield _execution_break(trade.exec_id, trade, None, "is not at the broker; ask whether it was busted")
+
+
+def _executed(report: ExecutionReport) -> str:
+    px = "" if report.last_px is None else f" at {plain(report.last_px)}"
+    of = f" of {report.exec_ref_id}" if report.exec_ref_id else ""
+    return (
+        f"{report.exec_type.name}{of} {report.side.name} {plain(report.last_qty)} {report.symbol}{px}, "
+        f"commission {plain(report.commission)}"
+    )
+
+
+def _execution_break(exec_id: str, ours: ExecutionReport | None, theirs: ExecutionReport | None, what: str) -> Break:
+    return Break(
+        break_type=BreakType.EXECUTION,
+        subject=exec_id,
+        ours=_executed(ours) if ours else "",
+        theirs=_executed(theirs) if theirs else "",
+        text=f"execution {exec_id} {what}",
+    )
+
+
+def _position_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
+    ours, theirs = books.held(), {p.symbol: p.qty for p in statement.positions}
+    for symbol in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
+        if mine != other:
+            yield Break(
+                break_type=BreakType.POSITION,
+                subject=symbol,
+                ours=plain(mine),
+                theirs=plain(other),
+                text=f"{symbol}: {plain(mine)} here, {plain(other)} at the broker; "
+                "look for an execution, split or transfer that one side has not booked",
+            )
+
+
+def _cash_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
+    ours, theirs = to_cents(books.cash), to_cents(statement.cash.amount)
+    if ours != theirs:
+        currency = statement.cash.currency
+        yield Break(
+            break_type=BreakType.CASH,
+            subject=currency,
+            ours=plain(ours),
+            theirs=plain(theirs),
+            text=f"cash is {ours:,.2f} {currency} here, {theirs:,.2f} at the broker; "
+            f"look for a fee, dividend, commission or transfer of {theirs - ours:+,.2f}",
+        )
+
+
+def _dividend_breaks(
+    statement: AccountStatement, expected: Sequence[ExpectedDividend], due_after: timedelta
+) -> Iterator[Break]:
+    booked: dict[str, list[CashMovement]] = {}
+    for movement in statement.cash_movements:
+        if movement.movement_type is CashMovementType.DIVIDEND:
+            booked.setdefault(movement.symbol or movement.movement_id, []).append(movement)
+    for dividend in sorted(expected, key=lambda e: (e.ex_date, e.symbol)):
+        amount = to_cents(dividend.amount.amount)
+        paid = _payment_of(dividend, amount, booked.get(dividend.symbol, ()))
+        if paid is not None:
+            booked[dividend.symbol].remove(paid)
+            if paid.amount.amount != amount:
+                yield _dividend_break(
+                    dividend.symbol,
+                    plain(amount),
+                    plain(paid.amount.amount),
+                    f"of {dividend.ex_date} should pay {amount} and paid {paid.amount.amount}; "
+                    "look for tax withheld, or for a position that differed before the ex-date",
+                )
+        elif statement.as_of.date() > dividend.ex_date + due_after:
+            yield _dividend_break(
+                dividend.symbol, plain(amount), "", f"of {dividend.ex_date} was never booked; ask the broker for it"
+            )
+    for subject, movement in ((subject, m) for subject, unasked in booked.items() for m in unasked):
+        amount = movement.amount.amount
+        yield _dividend_break(
+            subject,
+            "",
+            plain(amount),
+            f"of {amount} booked on {movement.value_time:%Y-%m-%d} was not expected; record the corporate action",
+        )
+
+
+def _payment_of(dividend: ExpectedDividend, amount: Decimal, booked: Sequence[CashMovement]) -> CashMovement | None:
+    """Return the movement that paid it: the earliest since the ex-date of exactly that amount, else the earliest."""
+    since = [m for m in booked if m.value_time.date() >= dividend.ex_date]
+    return min(since, key=lambda m: (m.amount.amount != amount, m.value_time), default=None)
+
+
+def _dividend_break(symbol: str, ours: str, theirs: str, what: str) -> Break:
+    return Break(
+        break_type=BreakType.DIVIDEND, subject=symbol, ours=ours, theirs=theirs, text=f"the dividend of {symbol} {what}"
+    )
+
+
+def plain(number: Decimal) -> str:
+    """Return a number without exponent or needless zeros; 700.00 gives 700."""
+    return f"{number.normalize():f}" if number else "0"

@@ -1,10 +1,25 @@
 """Books: positions and cash, as the fold of everything that happened to an account."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import accumulate
+from operator import itemgetter
+from types import MappingProxyType
+
+from trading.broker import CashMovement, CashMovementType
+from trading.errors import InvalidValue
+from trading.market.adjustments import CashDividend, EffectiveAction, Split
+from trading.money import Money
+from trading.orders.executions import ExecutionReport, effective_trades
+
+ZERO, ONE = Decimal(0), Decimal(1)
+COST_STEP = Decimal("1e-12")  # a share of a lot's cost is rounded to this, so that the shares add up exactly
+QTY_STEP = Decimal("1e-9")  # and a quantity after a split to this: 300 x 0.3333... are 100 shares
+NO_MULTIPLIERS: Mapping[str, Decimal] = MappingProxyType({})
 
 
 class CostBasis(StrEnum):
@@ -56,3 +71,182 @@ class Books:
     def held(self) -> dict[str, Decimal]:
         """Return the signed quantity of every symbol that is not flat."""
         return {symbol: p.qty for symbol, p in self.positions.items() if p.qty}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedDividend:
+    """A dividend that the broker should pay, or charge when `qty` was short.
+
+    Attributes:
+        qty: signed quantity held before the open of the ex-date.
+        amount: exact, before tax; brokers book it in cents.
+    """
+
+    symbol: str
+    ex_date: date
+    qty: Decimal
+    amount: Money
+
+
+def fold_books(
+    reports: Sequence[ExecutionReport],
+    movements: Sequence[CashMovement],
+    actions: Sequence[EffectiveAction],
+    *,
+    multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
+    basis: CostBasis = CostBasis.FIFO,
+) -> Books:
+    """Return positions and cash after everything that happened, in the order of time; nothing counts twice.
+
+    At one instant splits come before executions. A holding of whole shares stays whole in a split: the fraction is
+    sold at 0, which books its cost as a loss, and the broker's CASH_IN_LIEU makes up for it. A dividend moves cash
+    when the broker books it, not on its ex-date.
+
+    Args:
+        multipliers: of the symbols whose multiplier is not 1; a future is booked at its full value, not by margin.
+
+    Raises:
+        InvalidValue: movements in two currencies.
+    """
+    trades = effective_trades(reports)
+    holdings, _ = _run(trades, actions, basis)
+    paid = {m.movement_id: m for m in movements}.values()
+    for movement in paid:
+        if movement.symbol and movement.movement_type in (CashMovementType.DIVIDEND, CashMovementType.CASH_IN_LIEU):
+            holdings.setdefault(movement.symbol, _Holding()).dividends += movement.amount.amount
+    spent = (t.signed_qty * t.px * multipliers.get(t.symbol, ONE) + t.commission for t in trades)
+    return Books(
+        cash=_total(paid) - sum(spent, ZERO),
+        positions={
+            symbol: holding.position(symbol, multipliers.get(symbol, ONE)) for symbol, holding in holdings.items()
+        },
+    )
+
+
+def expected_dividends(
+    reports: Sequence[ExecutionReport], actions: Sequence[EffectiveAction]
+) -> tuple[ExpectedDividend, ...]:
+    """Return what the dividends among the actions pay for what was held before each ex-date, in the order of time."""
+    return _run(effective_trades(reports), actions, CostBasis.FIFO)[1]
+
+
+def unrealized_pnl(position: Position, px: Decimal, multiplier: Decimal = ONE) -> Decimal:
+    """Return what closing the position at `px` would earn, before commission."""
+    return sum((lot.qty * (px - lot.px) for lot in position.lots), ZERO) * multiplier
+
+
+def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS) -> Decimal:
+    """Return cash and the value of all positions at `marks`, price per unit by symbol.
+
+    Raises:
+        InvalidValue: a symbol that is held has no mark.
+    """
+    held = books.held()
+    for symbol in held:
+        if symbol not in marks:
+            raise InvalidValue(f"mark of {symbol}", None, "a price, because it is held")
+    return books.cash + sum((qty * marks[s] * multipliers.get(s, ONE) for s, qty in held.items()), ZERO)
+
+
+def _run(
+    trades: Sequence[ExecutionReport], actions: Sequence[EffectiveAction], basis: CostBasis
+) -> tuple[dict[str, "_Holding"], tuple[ExpectedDividend, ...]]:
+    """Return the holdings after all that happened, and the dividends that fell due on the way."""
+    happened: list[tuple[datetime, int, ExecutionReport | Split | CashDividend]] = [
+        # A dividend is per share as of the session before, so it comes before a split of the same open.
+        *((a.effective_at, 0 if isinstance(a.action, CashDividend) else 1, a.action) for a in dict.fromkeys(actions)),
+        *((t.transact_time, 2, t) for t in trades),
+    ]
+    holdings: dict[str, _Holding] = {}
+    due: list[ExpectedDividend] = []
+    for at, _, event in sorted(happened, key=itemgetter(0, 1)):
+        holding = holdings.get(event.symbol)
+        if isinstance(event, ExecutionReport):
+            if holding is None:
+                holding = holdings[event.symbol] = _Holding()
+            holding.commission += event.commission
+            holding.trade(event.signed_qty, event.px, at, basis)
+        elif holding is None:
+            continue
+        elif isinstance(event, Split):
+            holding.split(event.new_per_old, at)
+        elif qty := holding.qty():
+            amount = Money(amount=qty * event.amount_per_share, currency=event.currency)
+            due.append(ExpectedDividend(symbol=event.symbol, ex_date=event.ex_date, qty=qty, amount=amount))
+    return holdings, tuple(due)
+
+
+def _total(movements: Iterable[CashMovement]) -> Decimal:
+    currencies = sorted({m.amount.currency for m in movements})
+    if len(currencies) > 1:
+        raise InvalidValue("currency of the cash movements", ", ".join(currencies), "one for all: books have one")
+    return sum((m.amount.amount for m in movements), ZERO)
+
+
+class _OpenLot:
+    """A lot while it is folded; `cost` is price x quantity, negative when short."""
+
+    __slots__ = ("cost", "opened_at", "qty")
+
+    def __init__(self, qty: Decimal, cost: Decimal, opened_at: datetime) -> None:
+        self.qty, self.cost, self.opened_at = qty, cost, opened_at
+
+
+class _Holding:
+    """A position while it is folded; costs and realized P&L are without the multiplier."""
+
+    __slots__ = ("commission", "dividends", "lots", "realized")
+
+    def __init__(self) -> None:
+        self.lots: deque[_OpenLot] = deque()
+        self.realized = self.commission = self.dividends = ZERO
+
+    def qty(self) -> Decimal:
+        return sum((lot.qty for lot in self.lots), ZERO)
+
+    def trade(self, qty: Decimal, px: Decimal, at: datetime, basis: CostBasis) -> None:
+        """Close the oldest lots of the other side, then open what is left."""
+        while qty and self.lots and (self.lots[0].qty > 0) != (qty > 0):
+            part = self.lots[0].qty if abs(self.lots[0].qty) <= abs(qty) else -qty
+            self.realized += part * px - self._take(part)
+            qty += part
+        if qty and self.lots and basis is CostBasis.AVERAGE:
+            self.lots[0].qty += qty
+            self.lots[0].cost += qty * px
+        elif qty:
+            self.lots.append(_OpenLot(qty, qty * px, at))
+
+    def _take(self, part: Decimal) -> Decimal:
+        """Take a part of the oldest lot and return its cost."""
+        lot = self.lots[0]
+        if part == lot.qty:
+            return self.lots.popleft().cost
+        cost = (lot.cost * part / lot.qty).quantize(COST_STEP)
+        lot.qty -= part
+        lot.cost -= cost
+        return cost
+
+    def split(self, new_per_old: Decimal, at: datetime) -> None:
+        """Exchange old shares for new at the same cost."""
+        was_whole = self.qty() == self.qty().to_integral_value()
+        # Rounding the running sum instead of each lot keeps the total right.
+        sums = [s.quantize(QTY_STEP) for s in accumulate(lot.qty * new_per_old for lot in self.lots)]
+        for lot, below, upto in zip(self.lots, [ZERO, *sums], sums, strict=False):
+            lot.qty = _without_zeros(upto - below)
+        fraction = self.qty() % 1
+        if was_whole and fraction:
+            self.trade(-fraction, ZERO, at, CostBasis.FIFO)
+
+    def position(self, symbol: str, multiplier: Decimal) -> Position:
+        return Position(
+            symbol=symbol,
+            lots=tuple(Lot(qty=lot.qty, px=lot.cost / lot.qty, opened_at=lot.opened_at) for lot in self.lots),
+            realized_pnl=self.realized * multiplier,
+            commission=self.commission,
+            dividends=self.dividends,
+        )
+
+
+def _without_zeros(qty: Decimal) -> Decimal:
+    whole = qty.to_integral_value()
+    return whole if whole == qty else qty.normalize()
