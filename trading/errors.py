@@ -10,7 +10,8 @@
     │   ├── BarsInvalid            a frame or file does not have the shape of bars
     │   ├── BarsNotPassed          the quality gate has not passed the bars a decision needs
     │   ├── SourceUnavailable      a provider could not be asked, or answered with an error
-    │   └── StoreCorrupt           a file of the bar store cannot be read
+    │   ├── StoreCorrupt           a file of the bar store cannot be read
+    │   └── StoreUnavailable       the bar store refused a write (disk full, read-only, gone)
     ├── StrategyFailed             a strategy raised, or returned weights that cannot be traded
     ├── OrderError
     │   ├── OrderNotOpen           a cancel or replace of an order that can no longer change
@@ -23,6 +24,7 @@
     │   ├── LeaseLost              our lease was superseded or has expired; nothing was written
     │   ├── SchemaMismatch         the ledger's schema is not the one of this version
     │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
+    ├── BooksDisagree              our books and the broker's differ, so nothing can be sized by them
     ├── DeskHalted                 trading is stopped until a person resumes it
     └── AlertNotDelivered          a channel refused an alert
 
@@ -109,6 +111,16 @@ class StoreCorrupt(MarketDataError):
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"{path} cannot be read ({why}); move it away and ingest its sessions again")
+
+
+class StoreUnavailable(MarketDataError):
+    """The bar store refused a write; what it held before is untouched."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"{path} cannot be written ({why}); what was stored before is untouched, mend it and run again"
+        )
 
 
 class StrategyFailed(TradingError):
@@ -202,6 +214,17 @@ class LedgerUnavailable(LedgerError):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(f"the ledger cannot be used: {why}; nothing was written, mend it and run again")
+
+
+class BooksDisagree(TradingError):
+    """Our books and the broker's differ, so nothing can be sized by them."""
+
+    def __init__(self, account: str, breaks: Iterable[str]) -> None:
+        self.account, self.breaks = account, tuple(breaks)
+        super().__init__(
+            f"account {account} does not agree with its broker: {'; '.join(self.breaks)}; no order was made, "
+            "`openbell breaks` shows all"
+        )
 
 
 class DeskHalted(TradingError):

@@ -24,7 +24,7 @@ class TradingCalendar:
     mic: str
 
     def __post_init__(self) -> None:
-        if self.mic not in exchange_calendars.get_calendar_names(include_aliases=False):
+        if self.mic not in exchange_calendars.get_calendar_names():
             raise InvalidValue("mic", self.mic, "an exchange known to exchange_calendars, such as XNYS")
 
     def is_session(self, day: date) -> bool:
@@ -82,6 +82,9 @@ class TradingCalendar:
 
 @lru_cache(maxsize=8)
 def _calendar(mic: str) -> exchange_calendars.ExchangeCalendar:
+    named = exchange_calendars.resolve_alias(mic)  # XNAS keeps the calendar of XNYS: built once, held once
+    if named != mic:
+        return _calendar(named)
     return exchange_calendars.get_calendar(mic, start=FIRST_DAY, end=LAST_DAY)
 
 

@@ -1,0 +1,195 @@
+"""Bars from Yahoo Finance, through yfinance. Unofficial and for personal use; every symbol's outcome is known."""
+
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from adapters.table_bars import asked_symbols, no_rows
+from adapters.yahoo_charts import chart_actions, chart_bars
+from trading.errors import SourceUnavailable
+from trading.market.adjustments import CorporateAction
+from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
+from trading.market.instruments import Equity, Instrument
+
+if TYPE_CHECKING:
+    from adapters.yahoo_session import ChartAnswer, YahooSession
+
+US_MICS = frozenset({"XNYS", "XNAS", "ARCX", "XASE", "BATS"})
+GIVE_UP_AFTER = 3
+WHOLE_PROVIDER = "whole provider"
+# What yfinance raises, by name, so that importing this module does not import yfinance.
+MEANING: Mapping[str, FetchStatus | str] = {
+    "YFRateLimitError": WHOLE_PROVIDER,
+    "YFDataException": WHOLE_PROVIDER,  # "Yahoo! Finance is currently down"
+    "YFPricesMissingError": FetchStatus.NO_BARS,
+    "YFTzMissingError": FetchStatus.FAILED,  # all it says is that the first request failed
+    "YFTickerMissingError": FetchStatus.FAILED,
+    "YFEarningsDateMissing": FetchStatus.FAILED,
+    "YFInvalidPeriodError": FetchStatus.FAILED,
+    "YFNotImplementedError": FetchStatus.FAILED,
+    "YFException": FetchStatus.FAILED,
+}
+ERROR_CODES: Mapping[str, FetchStatus] = {
+    "Not Found": FetchStatus.UNKNOWN_SYMBOL,
+    "Bad Request": FetchStatus.NO_BARS,  # "Data doesn't exist for startDate = ..., endDate = ..."
+}
+REFUSED = frozenset({401, 403, 429})
+# yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
+ONE_FETCH = threading.Lock()
+
+
+class YahooBars:
+    """Raw daily bars, dividends and splits of Yahoo Finance.
+
+    Yahoo serves prices, volumes and dividends adjusted for all splits up to now. They are brought back to what was
+    traded and paid, with the splits from `first` up to now, so that stored bars do not change with a later split. Only
+    ask for sessions that have closed: of a running one Yahoo serves the bar so far.
+
+    Args:
+        symbols: what is offered. A dot in a US symbol is a share class (BRK.B), which Yahoo writes BRK-B.
+        currency: ISO 4217 code; a symbol that Yahoo quotes in another (GBp is pence) fails.
+        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
+        timeout: for each request; a symbol takes one to about ten.
+        cache_folder: where yfinance keeps time zones and cookies; None for its own choice. One in a process.
+        name: recorded with every bar.
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        *,
+        mic: str = "XNYS",
+        currency: str = "USD",
+        listed: Mapping[str, Instrument] | None = None,
+        base_url: str | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        cache_folder: Path | None = None,
+        name: str = "yahoo",
+    ) -> None:
+        self.name = name
+        self._offered: Mapping[str, Instrument] = {
+            **{symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols},
+            **(listed or {}),
+        }
+        self._mic, self._currency = mic, currency
+        self._base_url, self._timeout, self._cache_folder = base_url, timeout, cache_folder
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments named at the start, by symbol; Yahoo has no list of its own."""
+        return self._offered
+
+    def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the bars of all sessions from `first` to `last`, both included, one request after the other.
+
+        Raises:
+            SourceUnavailable: Yahoo limits or refuses us, or GIVE_UP_AFTER symbols in a row failed.
+        """
+        outcomes: list[FetchOutcome] = []
+        frames: list[pd.DataFrame] = []
+        actions: list[CorporateAction] = []
+        with self._yfinance():
+            for symbol in asked_symbols(symbols, first, last):
+                outcome, chart = self._ask(symbol, first)
+                if chart is not None:
+                    bars = chart_bars(chart, symbol, first, last)
+                    actions += chart_actions(chart, symbol, self._currency_of(symbol), first, last)
+                    frames += [bars] if len(bars) else []
+                    outcome = outcome if len(bars) else _no_bars(symbol, first, last)
+                outcomes.append(outcome)
+                self._give_up_when_down(outcomes[-GIVE_UP_AFTER:])
+        if outcomes and all(o.status is FetchStatus.FAILED for o in outcomes):
+            raise SourceUnavailable(self.name, f"every symbol failed, last: {outcomes[-1].text}")
+        frame = pd.concat(sorted(frames, key=lambda f: f["symbol"].iloc[0]), ignore_index=True) if frames else no_rows()
+        return FetchedBars(
+            bars=DailyBars(frame=frame, source=self.name, price_basis=PriceBasis.RAW),
+            outcomes=tuple(outcomes),
+            actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol))),
+        )
+
+    def _ask(self, symbol: str, first: date) -> tuple[FetchOutcome, pd.DataFrame | None]:
+        import yfinance
+        from curl_cffi.requests import RequestsError
+        from yfinance.exceptions import YFException, YFNotImplementedError
+
+        # A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in.
+        broken = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+        self._session.chart_answer = None
+        try:
+            ticker = yfinance.Ticker(self._spelled(symbol), session=self._session)
+            # To the end of Yahoo's time, for the splits that are still to be undone.
+            chart = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True, keepna=True)
+            quoted_in = ticker.history_metadata.get("currency")
+        except (YFException, YFNotImplementedError, RequestsError, OSError, *broken) as exc:
+            return self._failed(symbol, exc), None
+        if quoted_in != self._currency_of(symbol):
+            text = f"{self.name} quotes {symbol} in {quoted_in}, not in {self._currency_of(symbol)}"
+            return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
+        return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
+
+    def _failed(self, symbol: str, exc: Exception) -> FetchOutcome:
+        meaning = meaning_of(exc, self._session.chart_answer)
+        why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
+        if not isinstance(meaning, FetchStatus):
+            raise SourceUnavailable(self.name, f"asked for {symbol}, {why}") from exc
+        return FetchOutcome(symbol=symbol, status=meaning, text=f"{self.name} on {symbol}: {why}")
+
+    def _give_up_when_down(self, lately: Sequence[FetchOutcome]) -> None:
+        if len(lately) == GIVE_UP_AFTER and all(o.status is FetchStatus.FAILED for o in lately):
+            raise SourceUnavailable(self.name, f"{GIVE_UP_AFTER} symbols in a row failed, last: {lately[-1].text}")
+
+    def _spelled(self, symbol: str) -> str:
+        listed = self._offered.get(symbol)
+        return symbol.replace(".", "-") if (listed.mic if listed else self._mic) in US_MICS else symbol
+
+    def _currency_of(self, symbol: str) -> str:
+        listed = self._offered.get(symbol)
+        return listed.currency if listed else self._currency
+
+    @cached_property
+    def _session(self) -> "YahooSession":
+        from adapters.yahoo_session import YahooSession
+
+        return YahooSession(self._base_url, self._timeout.total_seconds())
+
+    @contextmanager
+    def _yfinance(self) -> Iterator[None]:
+        """Make yfinance raise instead of log, forget earlier answers and keep its warnings to itself."""
+        import yfinance
+        from yfinance.data import YfData
+
+        with ONE_FETCH, warnings.catch_warnings():
+            # yfinance 1.7 uses what pandas 4 will drop; the pins in pyproject.toml keep the two apart.
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            if self._cache_folder is not None:
+                yfinance.set_tz_cache_location(str(self._cache_folder))
+            YfData.cache_get.cache_clear()  # it also keeps error pages, and would serve them again on a retry
+            hidden = yfinance.config.debug.hide_exceptions
+            yfinance.config.debug.hide_exceptions = False
+            try:
+                yield
+            finally:
+                yfinance.config.debug.hide_exceptions = hidden
+
+
+def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | str:
+    """Return what became of a symbol, or WHOLE_PROVIDER; what Yahoo answered counts for more than the exception."""
+    names = [kind.__name__ for kind in type(exc).__mro__ if kind.__name__ in MEANING]
+    meaning = MEANING[names[0]] if names else FetchStatus.FAILED
+    if meaning == WHOLE_PROVIDER or (answer and answer.status in REFUSED):
+        return WHOLE_PROVIDER
+    if answer is None or answer.status >= 500:
+        return FetchStatus.FAILED
+    return ERROR_CODES.get(answer.error_code or "", meaning)
+
+
+def _no_bars(symbol: str, first: date, last: date) -> FetchOutcome:
+    text = f"Yahoo has no prices of {symbol} from {first} to {last}"
+    return FetchOutcome(symbol=symbol, status=FetchStatus.NO_BARS, text=text)
