@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from prefect import runtime
-from prefect.flow_runs import pause_flow_run
+from prefect.client.schemas.objects import State
+from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.states import Completed, State
+from prefect.states import Completed
 from pydantic import Field
 
 from blocks.desk import wall_clock
@@ -67,9 +68,8 @@ async def _may_go(plan: RunPlan) -> bool:
         return True
     text = f"This run is late: {plan.reason}. Without an answer in {ASK_SECONDS // 60} minutes it is skipped."
     try:
-        answer = await pause_flow_run(
-            wait_for_input=LateRun.with_initial_data(description=text), timeout=ASK_SECONDS, poll_interval=2
-        )
+        form = LateRun.with_initial_data(description=text)
+        answer = await apause_flow_run(wait_for_input=form, timeout=ASK_SECONDS, poll_interval=2)
     except TimeoutError:
         return False
     return bool(answer.go_ahead)

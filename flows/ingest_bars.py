@@ -4,7 +4,8 @@ from datetime import date
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
 from blocks.bar_source import BarSource

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 from prefect import flow, runtime
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
 from blocks.broker_account import Mode
@@ -36,9 +37,7 @@ async def trade_session(
     ] = None,
     account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
     strategy: Annotated[StrategyChoice, Field(description="Which strategy decides.")] = StrategyChoice(),
-    book: Annotated[
-        str, Field(min_length=1, description="The strategy book that the positions belong to.")
-    ] = "main",
+    book: Annotated[str, Field(min_length=1, description="The strategy book that the positions belong to.")] = "main",
     sizing: Annotated[SizingRules, Field(description="How weights become orders.")] = SizingRules(),
     storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
     missed_run: Annotated[
@@ -62,9 +61,7 @@ async def trade_session(
     return Completed(message=message)
 
 
-async def _trade(
-    desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules
-) -> str:
+async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules) -> str:
     times, clock = go.times, go.clock_at(go.times.decide_at)
     unresolved = await recover(desk, lease, clock)
     recorded = desk.ledger.journal.decision(desk.name, times.session, book)
@@ -82,8 +79,10 @@ async def _trade(
 
 
 async def _require_agreement(desk: Desk, go: Go) -> None:
-    outcome = await reconcile_books(desk, desk.market.calendar.previous_session(go.times.session), go.clock_at(go.times.decide_at))
-    grave = [b.text for b in outcome.breaks if b.break_type.moves_books]
+    outcome = await reconcile_books(
+        desk, desk.market.calendar.previous_session(go.times.session), go.clock_at(go.times.decide_at)
+    )
+    grave = [b.text for b in outcome.breaks if b.break_type.falsifies_sizing]
     if grave:
         raise BooksDisagree(desk.name, grave)
 
@@ -96,9 +95,9 @@ def require_forward(desk: Desk, go: Go) -> None:
     """
     if go.rehearsal and not desk.account.is_simulated:
         raise InvalidValue("session", str(go.times.session), f"today's: the broker of {desk.name} is not simulated")
-    last = desk.ledger.journal.last_session(desk.name)
-    if last is not None and go.times.session < last:
-        rule = f"{last} or later: account {desk.name} has traded that session; rehearse earlier ones in another account"
+    last = desk.ledger.journal.last_decision(desk.name)
+    if last is not None and go.times.session < last["session"]:
+        rule = f"{last['session']} or later, as account {desk.name} has traded that session; take another account"
         raise InvalidValue("session", str(go.times.session), rule)
 
 

@@ -4,6 +4,7 @@ import io
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -22,16 +23,16 @@ async def draw_equity(desk: Desk) -> int:
 
 def equity_png(account: str, points: list[tuple[date, Decimal]]) -> bytes:
     """Return the equity curve as a PNG, 1,000 by 400 pixels."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # 0.5 s, for those who draw
 
     figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot([day for day, _ in points], [float(value) for _, value in points], marker="." if len(points) < 90 else "")
+    days, values = np.array([day for day, _ in points], dtype="datetime64[D]"), [float(value) for _, value in points]
+    axes.plot(days, values, marker="." if len(points) < 90 else "")
     axes.set_title(f"Equity of {account} after each session")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(alpha=0.3)
     figure.autofmt_xdate()
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()

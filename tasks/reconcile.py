@@ -1,6 +1,6 @@
 """Reconcile our books with the broker's."""
 
-from datetime import date, datetime
+from datetime import date, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -11,9 +11,10 @@ from tasks.collect import collect_facts
 from tasks.publish import publish_table
 from tasks.value import last_prices
 from trading.alerts import Alert, Severity
-from trading.orders.executions import ExecutionReport
 from trading.positions.books import equity, expected_dividends
 from trading.reconciliation import Break, reconcile
+
+COMPARED = timedelta(days=10)  # executions before that were compared on their day
 
 
 @task(name="reconcile_books", retries=2, retry_delay_seconds=[2, 10], timeout_seconds=300, cache_policy=NO_CACHE)
@@ -22,13 +23,14 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
     strangers, statement = await collect_facts(desk, clock)
     facts = desk.ledger.facts
     executions, books = facts.executions(desk.name), facts.books(desk.name, statement.as_of)
+    since = statement.as_of - COMPARED
     found = reconcile(
         statement=statement,
-        broker_reports=await desk.broker(clock).reports_since(_first(executions, statement.as_of)),
+        broker_reports=await desk.broker(clock).reports_since(since),
+        since=since,
         orders=desk.ledger.journal.orders(desk.name),
         reports=executions,
         books=books,
-        cash_movements=facts.cash_movements(desk.name),
         expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
     )
     breaks = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
@@ -44,10 +46,6 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
     _alert(desk, session, breaks, clock)
     await publish_table("breaks", [_row(b) for b in breaks], f"Breaks of {desk.name} after {session}")
     return outcome
-
-
-def _first(executions: tuple[ExecutionReport, ...], default: datetime) -> datetime:
-    return min((r.transact_time for r in executions), default=default)
 
 
 def _alert(desk: Desk, session: date, breaks: tuple[Break, ...], clock: Clock) -> None:

@@ -112,6 +112,12 @@ class SqlFacts:
             row = connection.execute(sa.select(QUALITY).where(wanted).order_by(QUALITY.c.id.desc())).first()
         return None if row is None else _quality_of(row)
 
+    def quality_report(self, verdict_id: str) -> QualityReport | None:
+        """Return the quality report of that verdict, or None."""
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(QUALITY).where(QUALITY.c.verdict_id == verdict_id)).first()
+        return None if row is None else _quality_of(row)
+
     def record_reconciliation(self, account: str, reconciliation: Reconciliation) -> None:
         """Append a reconciliation, with breaks or without."""
         row = {"account": account} | {name: getattr(reconciliation, name) for name in Reconciliation.__slots__}

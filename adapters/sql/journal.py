@@ -117,12 +117,33 @@ class SqlJournal:
             row = connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
         return None if row is None else dict(row._mapping)
 
-    def last_session(self, account: str) -> date | None:
-        """Return the last session that was decided for the account, or None."""
+    def last_decision(self, account: str) -> dict[str, Any] | None:
+        """Return the decision of the last session that was decided for the account, as JSON values, or None."""
+        wanted = sa.select(DECISION).where(DECISION.c.account == account).order_by(DECISION.c.session.desc()).limit(1)
         with reading(self._engine) as connection:
-            wanted = sa.select(sa.func.max(DECISION.c.session)).where(DECISION.c.account == account)
-            found: date | None = connection.execute(wanted).scalar_one()
-        return found
+            row = connection.execute(wanted).first()
+        return None if row is None else dict(row._mapping)
+
+    def decision_of(self, cl_ord_id: str) -> dict[str, Any] | None:
+        """Return the decision that an order was proposed by, accepted or not, as JSON values, or None."""
+        wanted = sa.select(DECISION).join(RISK, RISK.c.decision_id == DECISION.c.decision_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(wanted.where(RISK.c.cl_ord_id == cl_ord_id)).first()
+        return None if row is None else dict(row._mapping)
+
+    def history(self, cl_ord_id: str) -> tuple[tuple[SendMarkEntry, ...], tuple[ExecutionReport, ...]]:
+        """Return an order's send marks and the broker's reports, each in the order they were recorded."""
+        with reading(self._engine) as connection:
+            marks = connection.execute(sa.select(MARK).where(MARK.c.cl_ord_id == cl_ord_id).order_by("id"))
+            entries = tuple(SendMarkEntry(mark=SendMark(m.mark), marked_at=m.marked_at, text=m.text) for m in marks)
+            reports = connection.execute(sa.select(REPORT).where(REPORT.c.cl_ord_id == cl_ord_id).order_by("id"))
+            return entries, tuple(report_of(r) for r in reports)
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return the accounts that were ever decided for."""
+        with reading(self._engine) as connection:
+            found = connection.execute(sa.select(DECISION.c.account).distinct().order_by("account"))
+            return tuple(a for (a,) in found)
 
     def locked(self, account: str) -> frozenset[str]:
         """Return the symbols of the account that have an UNKNOWN order."""

@@ -9,7 +9,7 @@ import psutil
 import sqlalchemy as sa
 
 from adapters.sql.columns import UtcDateTime
-from adapters.sql.engine import writing
+from adapters.sql.engine import reading, writing
 from adapters.sql.rows import insert_new, table_of
 from adapters.sql.tables import LeaseRow
 from trading.errors import LeaseHeld, LeaseLost
@@ -46,6 +46,14 @@ class SqlLeases:
             expires_at = database_time(connection) + ttl
             connection.execute(sa.update(LEASE).where(LEASE.c.account == lease.account).values(expires_at=expires_at))
         return Lease(account=lease.account, token=lease.token, holder=lease.holder, expires_at=expires_at)
+
+    def current(self, account: str) -> Lease | None:
+        """Return the lease that is held now, or None."""
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(LEASE).where(LEASE.c.account == account)).one_or_none()
+            if row is None or row.expires_at <= database_time(connection) or _is_dead(row.process):
+                return None
+        return Lease(account=account, token=row.token, holder=row.holder, expires_at=row.expires_at)
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; see `trading.ledger.Leases`."""

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-import sqlmodel
+import sqlmodel  # noqa: F401 - when a column needs it
 
 import adapters.sql.columns
 

@@ -1,0 +1,76 @@
+"""Explain: the chain that leads from an order back to the bars, and on to what became of it."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.tree import Tree
+
+from adapters.sql.rows import json_value
+from trading.errors import OrderUnknown
+
+if TYPE_CHECKING:
+    from blocks.desk import Ledger
+
+
+def explain_order(ledger: "Ledger", cl_ord_id: str) -> dict[str, Any]:
+    """Return the whole chain as JSON values.
+
+    Raises:
+        OrderUnknown: neither made nor refused here.
+    """
+    decision = ledger.journal.decision_of(cl_ord_id)
+    if decision is None:
+        raise OrderUnknown(cl_ord_id)
+    order = ledger.journal.order(cl_ord_id)
+    verdict = next(v for v in ledger.journal.risk_decisions(decision["decision_id"]) if v.cl_ord_id == cl_ord_id)
+    marks, reports = ledger.journal.history(cl_ord_id)
+    report = ledger.facts.quality_report(decision["verdict_id"])
+    explanation = {
+        "order": order.new_order if order else None,
+        "status": order.ord_status if order else "never made: refused",
+        "risk_decision": verdict,
+        "target": next((t for t in decision["targets"] if t["symbol"] == verdict.symbol), None),
+        "decision": {k: v for k, v in decision.items() if k != "targets"},
+        "approved_by": "nobody was asked: the account has no approval rule",
+        "quality": None
+        if report is None
+        else {"day": report.day_verdict, "rows": report.rows, "source": report.source},
+        "sent": marks,
+        "reports": reports,
+    }
+    plain: dict[str, Any] = json_value(explanation)
+    return plain
+
+
+def show_explanation(explanation: dict[str, Any]) -> None:
+    """Print the chain as a tree, from the order down to the bars."""
+    order, verdict, target = explanation["order"], explanation["risk_decision"], explanation["target"]
+    decision, quality = explanation["decision"], explanation["quality"]
+    what = f"{order['side']} {order['order_qty']} {order['symbol']} {order['ord_type']}" if order else verdict["symbol"]
+    tree = Tree(f"[bold]{verdict['cl_ord_id']}[/bold]  {what}: [bold]{explanation['status']}[/bold]")
+    gate = "accepted" if verdict["accepted"] else f"refused {verdict['code']}: {verdict['text']}"
+    tree.add(f"risk gate: {gate}")
+    tree.add(f"approval: {explanation['approved_by']}")
+    if target:
+        tree.add(
+            f"target: weight {target['weight']:.4f} at {target['reference_px']} makes {target['target_qty']}, "
+            f"held {target['held_qty']}, so {target['order_qty']} ({target['reason']})"
+        )
+    tree.add(
+        f"decision {decision['decision_id']} at {decision['decided_at']}: {decision['strategy']} "
+        f"{decision['parameters']} with equity {decision['equity']}, {decision['code_version']}"
+    )
+    bars = tree.add(
+        f"bars of {decision['source']}, {decision['first_session']} to {decision['bars_session']}, "
+        f"sha256 {decision['bars_hash']}"
+    )
+    found = f"{quality['day']}, {quality['rows']:,} bars checked" if quality else "not in this ledger"
+    bars.add(f"quality verdict {decision['verdict_id']}: {found}")
+    sent = tree.add("sent" if explanation["sent"] else "never sent")
+    for mark in explanation["sent"]:
+        sent.add(f"{mark['marked_at']} {mark['mark']} {mark['text']}")
+    heard = tree.add("the broker said" if explanation["reports"] else "the broker said nothing")
+    for r in explanation["reports"]:
+        fill = f" {r['last_qty']} at {r['last_px']}, commission {r['commission']}" if r["last_px"] else ""
+        heard.add(f"{r['transact_time']} {r['exec_type']}{fill} ({r['exec_id']}) {r['text']}")
+    Console().print(tree)

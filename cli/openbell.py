@@ -1,0 +1,205 @@
+"""The `openbell` command."""
+
+import asyncio
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from cli.prefect_server import DEFAULT_PORT, PrefectServer, adopt, client_environment, running_server
+from cli.prepare import home_folder, prepare
+from trading.errors import InvalidValue, TradingError
+
+if TYPE_CHECKING:
+    from blocks.desk import Ledger
+
+app = App(
+    name="openbell",
+    help="A self-hosted trading desk that runs as Prefect flows. Its folder is OPENBELL_HOME, by default ~/.openbell.",
+)
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
+Port = Annotated[int, Parameter(help="Port of the Prefect server, on the loopback address.")]
+Account = Annotated[str, Parameter(help="Name of the broker account.")]
+
+
+@app.command
+def init(*, port: Port = DEFAULT_PORT) -> None:
+    """Make the desk's folder, ledger and first settings, or bring them to this version."""
+    home = home_folder()
+    with _prefect(home, port):
+        asyncio.run(prepare(home))
+    Console().print(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
+
+
+@app.command
+def run(
+    *,
+    session: Annotated[date | None, Parameter(help="One session; by default the newest one with bars.")] = None,
+    first: Annotated[date | None, Parameter(name="--from", help="First session of a range.")] = None,
+    last: Annotated[date | None, Parameter(name="--to", help="Last session of a range.")] = None,
+    account: Annotated[
+        str | None, Parameter(help="Broker account; by default `paper`, or `rehearsal` for a range.")
+    ] = None,
+    strategy: Annotated[str, Parameter(help="EqualWeight, MovingAverageCrossover, MomentumRotation or your own.")] = (
+        "EqualWeight"
+    ),
+    parameters: Annotated[str, Parameter(help="The strategy's parameters as JSON, such as '{\"top\": 5}'.")] = "{}",
+    port: Port = DEFAULT_PORT,
+    as_json: Json = False,
+) -> None:
+    """Run the day of one session, or rehearse a range of them: ingest, check, decide, limit, place, reconcile."""
+    from cli.run import run_and_show
+
+    if (first is None) != (last is None) or (first is not None and session is not None):
+        raise InvalidValue("session", str(session or first or last), "given alone, or as both --from and --to")
+    home = home_folder()
+    with _prefect(home, port) as server:
+        asyncio.run(
+            run_and_show(
+                home,
+                server.ui_url,
+                session=session,
+                first=first,
+                last=last,
+                account=account or ("paper" if first is None else "rehearsal"),
+                strategy=strategy,
+                parameters=_json_object("parameters", parameters),
+                as_json=as_json,
+            )
+        )
+
+
+@app.command
+def up(*, port: Port = DEFAULT_PORT) -> int:
+    """Run the desk: Prefect's server and worker, settings and schedules; Ctrl-C ends it in order."""
+    from cli.up import up as run_up
+
+    home = home_folder()
+    return run_up(home, port, prepare=lambda: prepare(home))
+
+
+@app.command
+def status(*, as_json: Json = False) -> None:
+    """Show whether the desk trades, who holds which account, and what each account was last worth."""
+    from cli.pages import show
+    from cli.status import status_rows
+
+    for title, rows in status_rows(_ledger(), home_folder()).items():
+        show(title, rows, as_json=as_json)
+
+
+@app.command
+def orders(*, account: Account = "paper", session: date | None = None, as_json: Json = False) -> None:
+    """List the orders of an account, of one session or of all."""
+    from cli.pages import order_rows, show
+
+    show(f"Orders of {account}", order_rows(_ledger().journal.orders(account, session=session)), as_json=as_json)
+
+
+@app.command
+def positions(*, account: Account = "paper", as_json: Json = False) -> None:
+    """List what an account holds, and what it has earned."""
+    from cli.marks import last_marks
+    from cli.pages import position_rows, show
+
+    ledger = _ledger()
+    books = ledger.facts.books(account, datetime.now(UTC))
+    marks = last_marks(ledger, home_folder(), account, books.held())
+    show(f"Positions of {account}, cash {books.cash:,.2f}", position_rows(books, marks), as_json=as_json)
+
+
+@app.command
+def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
+    """List the differences between our books and the broker's, by session."""
+    from cli.pages import break_rows, show
+
+    show(f"Breaks of {account}", break_rows(_ledger().facts.reconciliations(account)), as_json=as_json)
+
+
+@app.command
+def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
+    """Show why an order exists: gate, target, strategy, bars, their verdict; and what became of it."""
+    from cli.explain import explain_order, show_explanation
+
+    explanation = explain_order(_ledger(), cl_ord_id)
+    if as_json:
+        Console().print_json(json.dumps(explanation))
+    else:
+        show_explanation(explanation)
+
+
+@app.command
+def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
+    """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
+    from cli.stop import cancel_working
+
+    home, ledger = home_folder(), _ledger()
+    ledger.halts.halt("desk", reason, getpass.getuser(), datetime.now(UTC))
+    Console().print("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
+    accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
+    if accounts:
+        with _prefect(home, port):
+            for line in asyncio.run(cancel_working(accounts)):
+                Console().print(line)
+
+
+@app.command
+def resume(*, reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")]) -> None:
+    """Let the desk trade again."""
+    _ledger().halts.resume("desk", reason, getpass.getuser(), datetime.now(UTC))
+    Console().print("The desk may trade again.")
+
+
+@app.command
+def doctor(*, start_server: bool = False, as_json: Json = False) -> int:
+    """Check that this machine and this environment can run the desk."""
+    from cli.doctor import checkup
+    from cli.pages import show
+
+    checks = checkup(home_folder(), start_server=start_server)
+    rows = [{"check": c.name, "ok": "yes" if c.ok else "NO", "found": c.text, "remedy": c.remedy or ""} for c in checks]
+    show("Doctor", rows, as_json=as_json)
+    return 0 if all(c.ok for c in checks) else 1
+
+
+def main() -> None:
+    """Run the command; a person's mistake ends in one line and exit code 1."""
+    try:
+        sys.exit(app())
+    except TradingError as exc:
+        Console(stderr=True).print(f"[bold red]openbell:[/bold red] {exc}", highlight=False)
+        sys.exit(1)
+
+
+@contextmanager
+def _prefect(home: Path, port: int) -> Iterator[PrefectServer]:
+    """Have a Prefect server, and make its settings this process's own before Prefect is imported."""
+    with running_server(home, port) as server:
+        # A failed run is told in one line here; the UI keeps its log.
+        adopt(client_environment(home, server.port) | {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})
+        yield server
+
+
+def _ledger() -> "Ledger":
+    """Open the ledger without Prefect's server: what is read here must be readable when nothing else runs."""
+    from blocks.desk import Ledger
+    from cli.prepare import desk_storage
+
+    return Ledger.of(desk_storage(home_folder()))
+
+
+def _json_object(name: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as exc:
+        raise InvalidValue(name, text, f"a JSON object ({exc})") from exc
+    if not isinstance(value, dict):
+        raise InvalidValue(name, text, "a JSON object")
+    return value

@@ -1,0 +1,126 @@
+"""Pages of the terminal: what the ledger holds, for a person or as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from adapters.sql.books import Reconciliation
+from adapters.sql.rows import json_value
+from trading.market.quality import QualityReport, SymbolVerdict
+from trading.orders.orders import Order
+from trading.positions.books import Books
+from trading.reconciliation import Break
+from trading.risk.limits import RiskDecision
+
+NUMBERS = {"weight", "price", "held", "target", "order", "quantity", "filled", "value", "commission", "cost", "P&L"}
+
+
+def show(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
+    """Print rows as a table, or as one JSON array."""
+    if as_json:
+        Console().print_json(json.dumps(json_value(list(rows))))
+        return
+    if not rows:
+        Console().print(f"[bold]{title}[/bold]: none")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in rows[0]:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+def order_rows(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """Return one row per order."""
+    return [
+        {
+            "cl_ord_id": o.cl_ord_id,
+            "session": o.new_order.session,
+            "symbol": o.new_order.symbol,
+            "side": o.new_order.side.value,
+            "quantity": o.new_order.order_qty,
+            "status": o.ord_status.value,
+            "filled": o.cum_qty,
+            "price": f"{o.avg_px:.4f}" if o.avg_px is not None else "",
+            "commission": o.commission,
+        }
+        for o in orders
+    ]
+
+
+def position_rows(books: Books, marks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per position that is not flat."""
+    return [
+        {
+            "symbol": symbol,
+            "quantity": p.qty,
+            "price": marks.get(symbol, ""),
+            "value": f"{p.qty * marks[symbol]:,.2f}" if symbol in marks else "",
+            "cost": f"{sum(lot.qty * lot.px for lot in p.lots):,.2f}",
+            "realized P&L": f"{p.realized_pnl:,.2f}",
+            "dividends": f"{p.dividends:,.2f}",
+            "commission": f"{p.commission:,.2f}",
+        }
+        for symbol, p in sorted(books.positions.items())
+        if p.qty
+    ]
+
+
+def break_rows(reconciliations: Sequence[Reconciliation]) -> list[dict[str, Any]]:
+    """Return one row per break of these reconciliations."""
+    return [{"session": r.session, **break_row(b)} for r in reconciliations for b in r.breaks]
+
+
+def break_row(found: Break) -> dict[str, Any]:
+    """Return the row of one break."""
+    return {
+        "type": found.break_type.value,
+        "subject": found.subject,
+        "ours": found.ours,
+        "theirs": found.theirs,
+        "what": found.text,
+    }
+
+
+def target_rows(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per target of a recorded decision."""
+    return [
+        {
+            "symbol": t["symbol"],
+            "weight": f"{t['weight']:.4f}",
+            "price": t["reference_px"] or "",
+            "held": t["held_qty"],
+            "target": t["target_qty"],
+            "order": t["order_qty"],
+            "reason": t["reason"],
+        }
+        for t in decision["targets"]
+    ]
+
+
+def risk_rows(verdicts: Sequence[RiskDecision]) -> list[dict[str, Any]]:
+    """Return one row per decision of the gate."""
+    return [
+        {
+            "symbol": v.symbol,
+            "decision": "accepted" if v.accepted else f"refused {v.code}",
+            "limit": v.limit,
+            "would be": v.value,
+            "what": v.text,
+        }
+        for v in verdicts
+    ]
+
+
+def quality_line(report: QualityReport) -> str:
+    """Return the verdict in one line."""
+    verdicts = [v for _, v in report.symbols]
+    counts = ", ".join(f"{verdicts.count(v)} {v.value}" for v in SymbolVerdict if verdicts.count(v))
+    return (
+        f"[bold]Bars[/bold] of {report.source} for {report.session}: [bold]{report.day_verdict.upper()}[/bold] "
+        f"({counts}; {report.rows:,} bars checked, verdict {report.verdict_id})"
+    )

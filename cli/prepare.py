@@ -1,0 +1,64 @@
+"""Prepare a desk: migrate its ledger, save its first settings. Doing it twice changes nothing."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # importing Prefect reads its settings, which are not set yet
+    from prefect.blocks.core import Block
+
+    from blocks.desk_storage import DeskStorage
+
+B = TypeVar("B", bound="Block")
+
+
+def home_folder() -> Path:
+    """Return the desk's folder: OPENBELL_HOME, or `~/.openbell`."""
+    return Path(os.environ.get("OPENBELL_HOME") or Path.home() / ".openbell").expanduser().absolute()
+
+
+def desk_storage(home: Path) -> "DeskStorage":
+    """Return the storage of that folder; OPENBELL_LEDGER_URL puts the ledger elsewhere than in a SQLite file there."""
+    from pydantic import SecretStr
+
+    from blocks.desk_storage import DeskStorage
+
+    url = os.environ.get("OPENBELL_LEDGER_URL")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return DeskStorage(home=home, ledger_url=SecretStr(url) if url else None)
+
+
+async def prepare(home: Path) -> None:
+    """Migrate the ledger and save the blocks that are missing. Prefect's environment must be set before.
+
+    Saved are: `desk` (storage), `default` (limits), `sample` (bars), and two paper accounts, `paper` and `rehearsal`.
+    """
+    from adapters.sql.schema import migrate
+    from blocks import AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock
+
+    for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock):
+        await kind.aregister_type_and_schema()
+    storage = desk_storage(home)
+    saved = await _saved(DeskStorage, "desk")
+    if saved is not None:
+        storage = storage.model_copy(update={"alerts": saved.alerts})
+    if saved is None or (saved.home, saved.ledger_url) != (storage.home, storage.ledger_url):
+        await storage.asave("desk", overwrite=True)
+    migrate(storage.engine())
+    limits = await _saved(RiskLimitsBlock, "default") or await _save(RiskLimitsBlock(), "default")
+    source = await _saved(BarSource, "sample") or await _save(BarSource(name="sample"), "sample")
+    for account in ("paper", "rehearsal"):
+        if await _saved(BrokerAccount, account) is None:
+            await _save(BrokerAccount(account=account, bar_source=source, risk_limits=limits), account)
+
+
+async def _saved(kind: type[B], name: str) -> B | None:
+    try:
+        return await kind.aload(name)
+    except ValueError:
+        return None
+
+
+async def _save(block: B, name: str) -> B:
+    await block.asave(name)
+    return block

@@ -1,0 +1,89 @@
+"""Run sessions and show what came of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from cli import pages
+from cli.marks import last_marks
+from cli.prefect_server import login_path
+from cli.prepare import desk_storage, prepare
+from cli.rehearse import SessionRun, run_sessions, sessions_to_run
+
+if TYPE_CHECKING:
+    from blocks.desk import Ledger
+
+
+async def run_and_show(
+    home: Path,
+    ui_url: str,
+    *,
+    session: date | None,
+    first: date | None,
+    last: date | None,
+    account: str,
+    strategy: str,
+    parameters: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Run the sessions; print a line for each, and the whole of the last one."""
+    from blocks.desk import Ledger
+
+    console = Console(stderr=as_json)
+    await prepare(home)
+    sessions = await sessions_to_run(account, session, first, last)
+    runs = await run_sessions(
+        sessions,
+        account=account,
+        strategy=strategy,
+        parameters=parameters,
+        told=lambda line: console.print(line, highlight=False),
+    )
+    ledger = Ledger.of(desk_storage(home))
+    if as_json:
+        pages.show("", _summary(ledger, account, runs), as_json=True)
+    elif runs:
+        _show_session(ledger, home, account, runs[-1])
+        console.print(_how_to_look(home, ui_url, runs[-1]))
+
+
+def _summary(ledger: "Ledger", account: str, runs: Sequence[SessionRun]) -> list[dict[str, Any]]:
+    worth = {r.session: r for r in ledger.facts.reconciliations(account)}
+    return [
+        {
+            "session": run.session,
+            "run_id": run.run_id,
+            "message": run.message,
+            "equity": worth[run.session].equity,
+            "cash": worth[run.session].cash,
+            "breaks": len(worth[run.session].breaks),
+        }
+        for run in runs
+    ]
+
+
+def _show_session(ledger: "Ledger", home: Path, account: str, run: SessionRun) -> None:
+    console, worth = Console(), {r.session: r for r in ledger.facts.reconciliations(account)}[run.session]
+    decision = ledger.journal.last_decision(account)
+    if decision is not None and decision["session"] == run.session:
+        report = ledger.facts.quality_report(decision["verdict_id"])
+        if report is not None:
+            console.print(pages.quality_line(report))
+        pages.show(f"Targets of {decision['strategy']} for {run.session}", pages.target_rows(decision))
+        pages.show("Risk decisions", pages.risk_rows(ledger.journal.risk_decisions(decision["decision_id"])))
+    pages.show("Orders and fills", pages.order_rows(ledger.journal.orders(account, session=run.session)))
+    books = ledger.facts.books(account, datetime.now(UTC))
+    pages.show("Positions", pages.position_rows(books, last_marks(ledger, home, account, books.held())))
+    pages.show("Breaks", pages.break_rows([worth]))
+    console.print(f"[bold]Equity[/bold] {worth.equity:,.2f}, of which cash {worth.cash:,.2f}")
+    console.print(run.message)
+
+
+def _how_to_look(home: Path, ui_url: str, run: SessionRun) -> str:
+    return (
+        f"To see this run: `openbell up`, then open {ui_url}/runs/flow-run/{run.run_id}\n"
+        f"The login is in {login_path(home)}"
+    )
