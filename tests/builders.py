@@ -92,13 +92,14 @@ def a_movement(
     amount: int | str,
     movement_type: CashMovementType = CashMovementType.DEPOSIT,
     movement_id: str = "m-1",
+    currency: str = "USD",
     **fields: Any,
 ) -> CashMovement:
     given = {
         "account": ACCOUNT,
         "movement_id": movement_id,
         "movement_type": movement_type,
-        "amount": Money(amount=Decimal(amount), currency="USD"),
+        "amount": Money(amount=Decimal(amount), currency=currency),
         "value_time": at(0),
     }
     return CashMovement(**(given | fields))

@@ -28,6 +28,11 @@ class BreakType(StrEnum):
     CASH = "cash"
     DIVIDEND = "dividend"
 
+    @property
+    def falsifies_sizing(self) -> bool:
+        """Tell whether quantities or cash differ, so that no order may be sized by them."""
+        return self in (BreakType.EXECUTION, BreakType.POSITION, BreakType.CASH)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:

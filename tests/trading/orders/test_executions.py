@@ -291,6 +291,12 @@ def test_a_corrected_execution_keeps_the_time_it_happened():
     assert (trade.exec_id, trade.transact_time) == ("b", at(1))
 
 
+def test_a_correction_that_arrives_before_its_execution_replaces_it_all_the_same():
+    order = fold_order(a_new_order(), [], [NEW, a_correction("a", 60, 10, "b"), a_trade(100, 10, "a")])
+
+    assert (order.ord_status, order.cum_qty, order.contradictions) == (OrdStatus.PARTIALLY_FILLED, 60, ())
+
+
 def test_an_execution_that_refers_to_itself_counts_once():
     assert len(effective_trades([a_correction("a", 10, 6, "a")])) == 1
 
