@@ -5,17 +5,14 @@ All that Prefect keeps lies in `home/prefect`, readable by its owner only.
 """
 
 import base64
-import ctypes
 import fcntl
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +21,15 @@ from typing import TextIO
 import httpx
 import psutil
 
+from cli.children import clean_environment, start_child, stop_child
+from cli.private_files import kept_secret, write_private
 from trading.errors import TradingError
 
 DEFAULT_PORT = 4200
 _HOST = "127.0.0.1"
-_KEPT = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_LOGGING_LEVEL")
+_CLOCK_STEP_SECONDS = 5.0  # Linux reckons start times from the boot's, which follows the clock
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 class ServerUnavailable(TradingError):
@@ -94,7 +92,7 @@ def server_environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": login(home),
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{_HOST}:{port}",
-        "PREFECT_SERVER_ENCRYPTION_KEY": _kept_secret(prefect_home(home) / "encryption_key", _fernet_key),
+        "PREFECT_SERVER_ENCRYPTION_KEY": kept_secret(prefect_home(home) / "encryption_key", _fernet_key),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", database),
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # V2 fetches a setting from amplitude.com at each load, V1 nothing
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -108,7 +106,7 @@ def server_environment(home: Path, port: int) -> dict[str, str]:
 
 def adopt(environment: dict[str, str]) -> None:
     """Make `environment` this process's own, with no other Prefect setting left; call it before Prefect is imported."""
-    clean = _clean_environment() | environment
+    clean = clean_environment() | environment
     os.environ.clear()
     os.environ.update(clean)
 
@@ -148,46 +146,6 @@ def running_server(home: Path, port: int = DEFAULT_PORT, *, alone: bool = False)
             stop_child(child)
 
 
-def start_child(arguments: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start `python -m ARGUMENTS` in a session of its own, so that Ctrl-C reaches only us and we stop it in order.
-
-    Its output goes to `log`, its files are readable by their owner only. On Linux the kernel sends it SIGTERM when we
-    die without a word (SIGKILL); elsewhere it would live on, and the next start of the desk ends it.
-    """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    parent = os.getpid()
-
-    def become_child() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job hands down an ignored SIGINT
-        if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
-    log.touch(mode=0o600)
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            env=_clean_environment() | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            umask=0o077,
-            preexec_fn=become_child,
-        )
-
-
-def stop_child(child: subprocess.Popen[bytes], *, grace_seconds: float = _STOP_SECONDS) -> int:
-    """Ask a child to end, kill it when it does not, and return its exit code."""
-    child.terminate()
-    try:
-        return child.wait(grace_seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-
-
 def prefect_home(home: Path) -> Path:
     """Return the folder of all that Prefect keeps; made when missing, for its owner only."""
     folder = home.expanduser().absolute() / "prefect"
@@ -197,7 +155,7 @@ def prefect_home(home: Path) -> Path:
 
 def login(home: Path) -> str:
     """Return the server's login, `user:password`; made once, and kept in a file of the owner's. Never print it."""
-    return _kept_secret(login_path(home), lambda: f"openbell:{secrets.token_urlsafe(24)}")
+    return kept_secret(login_path(home), lambda: f"openbell:{secrets.token_urlsafe(24)}")
 
 
 def login_path(home: Path) -> Path:
@@ -260,14 +218,17 @@ def _record_path(home: Path) -> Path:
 def _write_record(server: PrefectServer) -> None:
     # The start time tells our server from a later process that was given the same number.
     record = {"pid": server.pid, "port": server.port, "started": psutil.Process(server.pid).create_time()}
-    _record_path(server.home).write_text(json.dumps(record))
+    write_private(_record_path(server.home), json.dumps(record))
 
 
 def _recorded(home: Path) -> PrefectServer | None:
     try:
         record = json.loads(_record_path(home).read_text())
         process = psutil.Process(record["pid"])
-        if process.create_time() != record["started"] or process.status() == psutil.STATUS_ZOMBIE:
+        if (
+            abs(process.create_time() - record["started"]) > _CLOCK_STEP_SECONDS
+            or process.status() == psutil.STATUS_ZOMBIE
+        ):
             return None
     except (FileNotFoundError, json.JSONDecodeError, psutil.NoSuchProcess):
         return None
@@ -294,9 +255,7 @@ def _write_profile(home: Path, port: int) -> None:
         "[profiles.openbell]",
         *(f'{name} = "{value}"' for name, value in settings.items()),
     ]
-    profile = prefect_home(home) / "profiles.toml"
-    profile.touch(mode=0o600)
-    profile.write_text("\n".join([*lines, ""]))
+    write_private(prefect_home(home) / "profiles.toml", "\n".join([*lines, ""]))
 
 
 def server_log_path(home: Path) -> Path:
@@ -317,26 +276,5 @@ def _wait_until_healthy(home: Path, port: int, child: subprocess.Popen[bytes]) -
     )
 
 
-def _clean_environment() -> dict[str, str]:
-    """Return this process's environment less the Prefect settings that would change whom the desk talks to."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") or name in _KEPT}
-
-
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
-def _kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the secret in a file, made at the first call; of two first calls at once, one wins and both return it."""
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(make())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # the other call was first: its secret counts
-        finally:
-            draft.unlink()
-    return path.read_text()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from cli.children import start_child, stop_child
 from cli.drain import WORK_POOL, drain, end_run_processes, ensure_work_pool, finish
 from cli.prefect_server import (
     DEFAULT_PORT,
@@ -24,8 +25,6 @@ from cli.prefect_server import (
     prefect_home,
     running_server,
     server_log_path,
-    start_child,
-    stop_child,
 )
 from trading.errors import TradingError
 
