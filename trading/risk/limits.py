@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
+from trading.validation import STRICT
+
 # A Decimal that a form shows as a number; its JSON is a number too (repr of a float returns the digits typed in).
 FormDecimal = Annotated[
     Decimal, WithJsonSchema({"type": "number"}), PlainSerializer(float, return_type=float, when_used="json")
@@ -33,7 +35,7 @@ class RefusalCode(StrEnum):
     BUYING_POWER = "BUYING_POWER"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class RiskLimits:
     """The limits of one account.
 
