@@ -1,0 +1,254 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from trading.errors import InvalidValue
+from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
+from trading.risk.gate import RiskState, check_orders
+from trading.risk.limits import RefusalCode, RiskLimits
+
+D = Decimal
+OPEN = RiskLimits(
+    max_order_notional=D(10**9),
+    max_position_notional=D(10**9),
+    max_position_pct=D(10**9),
+    max_gross_leverage=D(10**9),
+    max_orders_per_day=10**6,
+    max_notional_per_day=D(10**9),
+    price_band_pct=D(10**6),
+    buying_power_multiple=D(10**9),
+)
+
+
+def an_order(qty: int = 10, *, symbol: str = "A", price: str | None = None, stop_px: str | None = None, name="o"):
+    """Return an order for a signed quantity."""
+    ord_type = OrdType.LIMIT if price else OrdType.STOP if stop_px else OrdType.MARKET
+    return NewOrderSingle(
+        cl_ord_id=name,
+        account="DU1",
+        session=date(2024, 4, 1),
+        book="main",
+        symbol=symbol,
+        side=Side.BUY if qty > 0 else Side.SELL,
+        order_qty=D(abs(qty)),
+        ord_type=ord_type,
+        time_in_force=TimeInForce.DAY,
+        expire_time=datetime(2024, 4, 1, 20, tzinfo=UTC),
+        transact_time=datetime(2024, 4, 1, 12, tzinfo=UTC),
+        price=D(price) if price else None,
+        stop_px=D(stop_px) if stop_px else None,
+    )
+
+
+def a_state(held=(), **changes) -> RiskState:
+    """Return 10,000 of equity, and prices of 10.00 for A, B and C."""
+    state = RiskState(
+        equity=D(10_000),
+        cash=D(10_000),
+        held={s: D(q) for s, q in dict(held).items()},
+        marks={"A": D(10), "B": D(10), "C": D(10)},
+    )
+    return replace(state, **changes)
+
+
+def limits(**changes) -> RiskLimits:
+    """Return limits that nothing reaches, but for the changes."""
+    return replace(OPEN, **{name: D(v) if isinstance(v, str) else v for name, v in changes.items()})
+
+
+def codes(orders, state, limits) -> list[RefusalCode | None]:
+    return [decision.code for decision in check_orders(orders, state, limits)]
+
+
+def decision_on(order, state, limits):
+    (decision,) = check_orders([order], state, limits)
+    return decision
+
+
+WORKING_UNKNOWN = Order(new_order=an_order(1, name="lost"), ord_status=OrdStatus.UNKNOWN, sent_count=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "at", "over", "state"),
+    [
+        ("MAX_ORDER_NOTIONAL", limits(max_order_notional="1000"), an_order(100), an_order(101), a_state()),
+        ("MAX_ORDER_NOTIONAL", limits(max_order_notional="1000"), an_order(-100), an_order(-101), a_state({"A": 999})),
+        ("MAX_POSITION_NOTIONAL", limits(max_position_notional="1000"), an_order(40), an_order(41), a_state({"A": 60})),
+        (
+            "MAX_POSITION_NOTIONAL",
+            limits(max_position_notional="1000"),
+            an_order(-160),
+            an_order(-161),
+            a_state({"A": 60}),
+        ),
+        ("MAX_POSITION_PCT", limits(max_position_pct="25"), an_order(250), an_order(251), a_state()),
+        ("MAX_POSITION_PCT", limits(max_position_pct="25"), an_order(-250), an_order(-251), a_state()),
+        ("MAX_GROSS_LEVERAGE", limits(max_gross_leverage="2"), an_order(500), an_order(501), a_state({"B": -1500})),
+        ("BUYING_POWER", limits(buying_power_multiple="1"), an_order(400), an_order(401), a_state({"B": 600})),
+        ("BUYING_POWER", limits(buying_power_multiple="1"), an_order(-400), an_order(-401), a_state({"B": 600})),
+        (
+            "MAX_NOTIONAL_PER_DAY",
+            limits(max_notional_per_day="1000"),
+            an_order(30),
+            an_order(31),
+            a_state(notional_today=D(700)),
+        ),
+        ("PRICE_BAND", limits(price_band_pct="10"), an_order(1, price="11"), an_order(1, price="11.01"), a_state()),
+        ("PRICE_BAND", limits(price_band_pct="10"), an_order(-1, price="9"), an_order(-1, price="8.99"), a_state()),
+        ("PRICE_BAND", limits(price_band_pct="10"), an_order(1, stop_px="11"), an_order(1, stop_px="11.01"), a_state()),
+    ],
+)
+def test_an_order_exactly_at_a_limit_passes_and_one_step_over_is_refused(code, limit, at, over, state):
+    assert decision_on(at, state, limit).accepted
+    assert decision_on(over, state, limit).code == RefusalCode(code)
+
+
+def test_the_last_order_of_the_day_passes_and_the_next_is_refused():
+    orders = [an_order(name="one"), an_order(name="two")]
+
+    assert codes(orders, a_state(orders_today=8), limits(max_orders_per_day=10)) == [None, None]
+    assert codes(orders, a_state(orders_today=9), limits(max_orders_per_day=10)) == [None, "MAX_ORDERS_PER_DAY"]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "limit", "order"),
+    [
+        ("HALTED", a_state(halted="drawdown of 6 %"), limits(), an_order()),
+        ("SYMBOL_BLOCKED", a_state(), limits(blocked_symbols=("A",)), an_order()),
+        ("SYMBOL_NOT_ALLOWED", a_state(), limits(allowed_symbols=("B", "C")), an_order()),
+        ("SYMBOL_LOCKED", a_state(working=(WORKING_UNKNOWN,)), limits(), an_order()),
+        ("BARS_NOT_PASSED", a_state(blocked={"A": "5 sessions missing."}), limits(), an_order()),
+        ("NO_PRICE", a_state(), limits(), an_order(symbol="X")),
+        ("NO_PRICE", a_state(marks={"A": D("NaN")}), limits(), an_order()),
+        ("NO_PRICE", a_state(marks={"A": D(0)}), limits(), an_order()),
+    ],
+)
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_what_may_not_be_traded_may_be_neither_bought_nor_sold(code, state, limit, order, side):
+    assert decision_on(replace(order, side=side), state, limit).code == RefusalCode(code)
+
+
+def test_these_conditions_concern_no_other_symbol():
+    state = a_state(working=(WORKING_UNKNOWN,), blocked={"C": "stale"})
+
+    assert codes([an_order(symbol="B")], state, limits(blocked_symbols=("A",), allowed_symbols=("B",))) == [None]
+
+
+def test_every_refusal_says_limit_value_and_a_sentence():
+    decision = decision_on(an_order(3000), a_state(), RiskLimits(max_order_notional=D(25_000)))
+
+    assert (decision.cl_ord_id, decision.symbol, decision.accepted) == ("o", "A", False)
+    assert (decision.limit, decision.value) == ("25,000.00 USD", "30,000.00 USD")
+    assert decision.text == "The order is worth 30,000.00 USD, but one order may be worth 25,000.00 USD at most."
+
+
+@pytest.mark.parametrize(
+    ("order", "state", "limit", "value", "most"),
+    [
+        (an_order(300), a_state(), limits(max_position_pct="25"), "30.00 % of equity", "25 % of equity"),
+        (an_order(2500), a_state(), limits(max_gross_leverage="2"), "2.5000 x equity", "2 x equity"),
+        (an_order(1, price="11.5"), a_state(), limits(price_band_pct="10"), "15.00 %", "10 %"),
+        (an_order(), a_state(orders_today=5), limits(max_orders_per_day=5), "6 orders", "5 orders"),
+        (an_order(), a_state(currency="EUR"), limits(max_order_notional="99.5"), "100.00 EUR", "99.50 EUR"),
+    ],
+)
+def test_limit_and_value_bear_their_units(order, state, limit, value, most):
+    decision = decision_on(order, state, limit)
+
+    assert (decision.value, decision.limit) == (value, most)
+
+
+def test_each_accepted_order_leaves_less_for_the_next():
+    orders = [an_order(60, name="1"), an_order(60, name="2"), an_order(40, name="3"), an_order(1, name="4")]
+
+    assert codes(orders, a_state(), limits(max_position_notional="1000")) == [
+        None,
+        "MAX_POSITION_NOTIONAL",
+        None,
+        "MAX_POSITION_NOTIONAL",
+    ]
+
+
+def test_a_full_rotation_needs_twice_the_equity_until_the_sells_are_filled():
+    orders = [an_order(-1000, name="sell"), an_order(1000, symbol="B", name="buy")]
+
+    assert codes(orders, a_state({"A": 1000}), limits(max_gross_leverage="2")) == [None, None]
+    assert codes(orders, a_state({"A": 1000}), limits(max_gross_leverage="1.9")) == [None, "MAX_GROSS_LEVERAGE"]
+
+
+def test_working_orders_reserve_what_they_have_left():
+    working = Order(new_order=an_order(60, name="w"), ord_status=OrdStatus.PARTIALLY_FILLED, cum_qty=D(20))
+    state = a_state({"A": 20}, working=(working,))
+
+    assert codes([an_order(40)], state, limits(max_position_notional="1000")) == [None]
+    assert codes([an_order(41)], state, limits(max_position_notional="1000")) == ["MAX_POSITION_NOTIONAL"]
+
+
+@pytest.mark.parametrize(("held", "closing"), [(900, -900), (-900, 900), (900, -1), (-900, 1)])
+def test_whoever_is_over_every_limit_can_still_get_out(held, closing):
+    tight = limits(
+        max_position_notional="1", max_position_pct="1", max_gross_leverage="0.1", buying_power_multiple="0.1"
+    )
+
+    for equity in (D(10_000), D(0), D(-500)):
+        assert codes([an_order(closing)], a_state({"A": held}, equity=equity), tight) == [None]
+
+
+def test_orders_that_close_together_more_than_is_held_add_exposure():
+    orders = [an_order(-60, name="1"), an_order(-40, name="2"), an_order(-1, name="3")]
+
+    assert codes(orders, a_state({"A": 100}), limits(max_position_notional="5")) == [
+        None,
+        None,
+        "MAX_POSITION_NOTIONAL",
+    ]
+
+
+def test_an_order_to_close_still_counts_for_the_day_and_for_its_own_size():
+    state = a_state({"A": 900}, orders_today=3, notional_today=D(100))
+
+    assert codes([an_order(-11)], state, limits(max_order_notional="100")) == ["MAX_ORDER_NOTIONAL"]
+    assert codes([an_order(-11)], state, limits(max_notional_per_day="200")) == ["MAX_NOTIONAL_PER_DAY"]
+    assert codes([an_order(-11)], state, limits(max_orders_per_day=3)) == ["MAX_ORDERS_PER_DAY"]
+
+
+@pytest.mark.parametrize("equity", [D(0), D(-1)])
+def test_nothing_is_added_without_equity(equity):
+    decision = decision_on(an_order(1), a_state(equity=equity), limits())
+
+    assert decision.code is RefusalCode.BUYING_POWER
+    assert "positions may only be closed" in decision.text
+
+
+def test_nothing_is_added_while_another_position_has_no_price():
+    state = a_state({"X": 5, "A": 10})
+
+    assert decision_on(an_order(1), state, limits()).code is RefusalCode.NO_PRICE
+    assert decision_on(an_order(-10), state, limits()).accepted
+
+
+def test_a_contract_counts_with_its_multiplier():
+    state = a_state(multipliers={"A": D(100)})
+
+    assert codes([an_order(1)], state, limits(max_order_notional="1000")) == [None]
+    assert codes([an_order(1)], state, limits(max_order_notional="999")) == ["MAX_ORDER_NOTIONAL"]
+    assert codes([an_order(2)], state, limits(max_position_notional="1000")) == ["MAX_POSITION_NOTIONAL"]
+
+
+def test_a_refused_order_counts_for_nothing():
+    orders = [an_order(1000, name="1"), an_order(100, name="2")]
+    tight = limits(max_order_notional="1000", max_position_notional="1000", max_orders_per_day=1)
+
+    assert codes(orders, a_state(), tight) == ["MAX_ORDER_NOTIONAL", None]
+
+
+def test_no_orders_need_no_decision():
+    assert check_orders([], a_state(), limits()) == ()
+
+
+@pytest.mark.parametrize("field", ["equity", "cash", "notional_today"])
+def test_an_account_is_not_judged_by_what_is_no_number(field):
+    with pytest.raises(InvalidValue, match=f"{field} is .*NaN.*, but must be a finite number"):
+        a_state(**{field: D("NaN")})

@@ -1,0 +1,126 @@
+"""Exposure: what an account would hold if the worst of its working orders were filled.
+
+For the long side of a symbol every working buy counts as filled and no working sell does; for the short side the other
+way round. What is held is worth its last price; what an order adds beyond closing a position is worth the highest
+price that a working order of that side may pay. With `held` signed:
+
+    long  = max(held, 0) × mark + max(buys − max(−held, 0), 0) × highest buy price
+    short = max(−held, 0) × mark + max(sells − max(held, 0), 0) × highest sell price
+    worst = max(long, short)
+    gross = sum of worst over all symbols
+
+Held 100 at 10.00, buys of 50 and sells of 120 working: long 1,500, short 200, worst 1,500.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from trading.orders.orders import NewOrderSingle, Order, Side
+
+_ZERO, _ONE = Decimal(0), Decimal(1)
+
+
+def order_unit_value(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
+    """Return what one unit of an order counts for: the highest of the last price, its limit and its stop.
+
+    A buy may pay up to its limit. One limited below the last price is worth the last price once it is held, and a
+    sell limited below it will be filled near it; so the lower price never counts.
+    """
+    return max(mark, order.price or mark, order.stop_px or mark) * multiplier
+
+
+def order_notional(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
+    """Return the value of an order as limits count it, > 0; 10 at a limit of 9.00, last price 10.00, gives 100."""
+    return order.order_qty * order_unit_value(order, mark, multiplier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideExposure:
+    """One side of one symbol.
+
+    Attributes:
+        held: quantity held on this side, >= 0.
+        closable: quantity held on the other side, which orders of this side close first, >= 0.
+        working: quantity of the working orders of this side.
+        mark_value: value of one unit at the last price.
+        unit_value: value of one unit at the highest price of a working order of this side; `mark_value` at least.
+    """
+
+    held: Decimal
+    closable: Decimal
+    mark_value: Decimal
+    unit_value: Decimal
+    working: Decimal = _ZERO
+
+    @property
+    def value(self) -> Decimal:
+        """Return the value held when all working orders of this side are filled, >= 0."""
+        return self.held * self.mark_value + max(self.working - self.closable, _ZERO) * self.unit_value
+
+    def with_order(self, qty: Decimal, unit_value: Decimal) -> "SideExposure":
+        """Return the exposure with one more working order of this side."""
+        return replace(self, working=self.working + qty, unit_value=max(self.unit_value, unit_value))
+
+
+class AccountExposure:
+    """The worst case of one account, kept up to date order by order; each step costs the same however many there are.
+
+    Attributes:
+        gross: sum of `worst` over the symbols that have a price.
+        unpriced: symbols held or ordered without a price; while there are any, `gross` is too small.
+    """
+
+    def __init__(
+        self,
+        held: Mapping[str, Decimal],
+        working: Iterable[Order],
+        marks: Mapping[str, Decimal],
+        multipliers: Mapping[str, Decimal],
+    ) -> None:
+        self._held, self._marks, self._multipliers = held, marks, multipliers
+        self._sides: dict[tuple[str, Side], SideExposure] = {}
+        self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
+        self.gross = sum((abs(held[s]) * self._unit_value(s) for s in held if s not in self.unpriced), _ZERO)
+        for order in working:
+            self.reserve(order.new_order, order.leaves_qty)
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """Return the last price, or None when there is none that can be used."""
+        px = self._marks.get(symbol)
+        return px if px is not None and px.is_finite() and px > 0 else None
+
+    def notional(self, order: NewOrderSingle) -> Decimal:
+        """Return the order's value; its symbol must have a price."""
+        return order_notional(order, self._marks[order.symbol], self._multipliers.get(order.symbol, _ONE))
+
+    def before(self, order: NewOrderSingle) -> SideExposure:
+        """Return the order's side of its symbol as it is without the order."""
+        return self._side(order.symbol, order.side)
+
+    def after(self, order: NewOrderSingle, qty: Decimal) -> tuple[SideExposure, Decimal]:
+        """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
+        old = self.before(order)
+        multiplier = self._multipliers.get(order.symbol, _ONE)
+        new = old.with_order(qty, order_unit_value(order, self._marks[order.symbol], multiplier))
+        other = self._side(order.symbol, Side.SELL if order.side is Side.BUY else Side.BUY).value
+        return new, self.gross + max(new.value, other) - max(old.value, other)
+
+    def reserve(self, order: NewOrderSingle, qty: Decimal) -> None:
+        """Count `qty` of the order as working from now on."""
+        if qty and self.mark(order.symbol) is None:
+            self.unpriced.add(order.symbol)
+        elif qty:
+            self._sides[order.symbol, order.side], self.gross = self.after(order, qty)
+
+    def _side(self, symbol: str, side: Side) -> SideExposure:
+        found = self._sides.get((symbol, side))
+        if found is None:
+            qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self._unit_value(symbol)
+            found = SideExposure(
+                held=max(qty, _ZERO), closable=max(-qty, _ZERO), mark_value=unit_value, unit_value=unit_value
+            )
+        return found
+
+    def _unit_value(self, symbol: str) -> Decimal:
+        return (self.mark(symbol) or _ZERO) * self._multipliers.get(symbol, _ONE)
