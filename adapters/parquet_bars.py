@@ -196,7 +196,7 @@ def _read_months(paths: Sequence[Path], symbols: Sequence[str] | None, first: da
     wanted = pyarrow.compute.field("session") >= pd.Timestamp(first)
     wanted &= pyarrow.compute.field("session") <= pd.Timestamp(last)
     if symbols is not None:
-        wanted &= pyarrow.compute.field("symbol").isin(list(symbols))
+        wanted &= pyarrow.compute.field("symbol").isin(pa.array(symbols, pa.string()))
     try:
         # Open files, not paths: a month replaced meanwhile would be opened twice, first the old one, then the new.
         parts = [_checked_format().make_fragment(pa.OSFile(str(path))) for path in paths]

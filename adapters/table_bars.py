@@ -26,7 +26,7 @@ class TableBars:
         self._frame, self._source, self._price_basis = frame, source, price_basis
         codes, symbols = pd.factorize(frame["symbol"])
         stops = np.bincount(codes, minlength=len(symbols)).cumsum()
-        starts = np.concatenate([[0], stops[:-1]])
+        starts = stops - np.bincount(codes, minlength=len(symbols))
         self._rows: Mapping[str, tuple[int, int]] = dict(zip(symbols, zip(starts, stops, strict=True), strict=True))
         self._sessions = frame["session"].to_numpy()
         self._offered = frozenset(offered) | frozenset(self._rows)

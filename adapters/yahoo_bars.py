@@ -36,11 +36,6 @@ MEANING: Mapping[str, FetchStatus | str] = {
     "YFNotImplementedError": FetchStatus.FAILED,
     "YFException": FetchStatus.FAILED,
 }
-ERROR_CODES: Mapping[str, FetchStatus] = {
-    "Not Found": FetchStatus.UNKNOWN_SYMBOL,
-    "Bad Request": FetchStatus.NO_BARS,  # "Data doesn't exist for startDate = ..., endDate = ..."
-}
-REFUSED = frozenset({401, 403, 429})
 # yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
 ONE_FETCH = threading.Lock()
 
@@ -181,13 +176,23 @@ class YahooBars:
 
 def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | str:
     """Return what became of a symbol, or WHOLE_PROVIDER; what Yahoo answered counts for more than the exception."""
+    from adapters.yahoo_session import ChartAnswer
+
     names = [kind.__name__ for kind in type(exc).__mro__ if kind.__name__ in MEANING]
     meaning = MEANING[names[0]] if names else FetchStatus.FAILED
-    if meaning == WHOLE_PROVIDER or (answer and answer.status in REFUSED):
+    if meaning == WHOLE_PROVIDER:
         return WHOLE_PROVIDER
-    if answer is None or answer.status >= 500:
-        return FetchStatus.FAILED
-    return ERROR_CODES.get(answer.error_code or "", meaning)
+    match answer:
+        case ChartAnswer.REFUSED:
+            return WHOLE_PROVIDER
+        case ChartAnswer.NOT_FOUND:
+            return FetchStatus.UNKNOWN_SYMBOL
+        case ChartAnswer.BAD_REQUEST | ChartAnswer.EMPTY:
+            return FetchStatus.NO_BARS
+        case ChartAnswer.CHART:
+            return meaning
+        case ChartAnswer.BROKEN | None:
+            return FetchStatus.FAILED
 
 
 def _no_bars(symbol: str, first: date, last: date) -> FetchOutcome:

@@ -70,7 +70,8 @@ def _later_splits(chart: pd.DataFrame) -> FloatArray:
 def _column(chart: pd.DataFrame, name: str) -> FloatArray:
     if name not in chart:
         return np.zeros(len(chart))
-    return np.nan_to_num(chart[name].to_numpy(np.float64))
+    values: FloatArray = chart[name].to_numpy(np.float64)
+    return np.nan_to_num(values)
 
 
 def _days(chart: pd.DataFrame) -> pd.DatetimeIndex:

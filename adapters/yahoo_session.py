@@ -5,21 +5,26 @@ empty range and a provider that is down.
 """
 
 import json
-from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from curl_cffi import requests
 
 CHART_PATH = "/v8/finance/chart/"
+REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 
-@dataclass(frozen=True, slots=True)
-class ChartAnswer:
-    """What came back: HTTP status, and Yahoo's own error code when it gave one (`Not Found`, `Bad Request`)."""
+class ChartAnswer(StrEnum):
+    """What the chart endpoint said last."""
 
-    status: int
-    error_code: str | None
+    CHART = "chart"
+    EMPTY = "empty"  # a chart without a result, and no error
+    NOT_FOUND = "Not Found"  # Yahoo's word for a symbol it does not know
+    BAD_REQUEST = "Bad Request"  # "Data doesn't exist for startDate = ..., endDate = ..."
+    REFUSED = "refused"
+    BROKEN = "broken"  # no answer of Yahoo's: a page of a proxy, half an answer, another error
 
 
 class YahooSession(requests.Session[requests.Response]):
@@ -43,7 +48,7 @@ class YahooSession(requests.Session[requests.Response]):
         options["timeout"] = self._timeout_seconds
         response = super().request(method, self._redirected(url), *args, **options)
         if is_chart:
-            self.chart_answer = ChartAnswer(response.status_code, _error_code(response.text))
+            self.chart_answer = _what_was_said(response.status_code, response.text)
         return response
 
     def _redirected(self, url: str) -> str:
@@ -53,9 +58,17 @@ class YahooSession(requests.Session[requests.Response]):
         return self._base_url.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _error_code(body: str) -> str | None:
+def _what_was_said(status: int, body: str) -> ChartAnswer:
+    if status in REFUSALS:
+        return ChartAnswer.REFUSED
     try:
-        code = json.loads(body)["chart"]["error"]["code"]
-    except (ValueError, KeyError, TypeError):
-        return None  # a chart, or no answer of Yahoo's at all
-    return str(code)
+        chart = json.loads(body)["chart"]
+        error, result = chart["error"], chart["result"]
+        code = error["code"] if error else None
+    except (ValueError, LookupError, TypeError):
+        return ChartAnswer.BROKEN
+    if code in (ChartAnswer.NOT_FOUND, ChartAnswer.BAD_REQUEST):
+        return ChartAnswer(code)
+    if code is not None or status != HTTPStatus.OK:
+        return ChartAnswer.BROKEN
+    return ChartAnswer.CHART if result else ChartAnswer.EMPTY
