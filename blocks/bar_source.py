@@ -52,7 +52,7 @@ class BarSource(Block):
         """Return the adapter."""
         match self.provider:
             case Provider.SAMPLE:
-                return SampleBars()
+                return SampleBars(self.name)
             case Provider.FILES:
                 return self._files()
             case Provider.YAHOO:

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,13 +107,13 @@ def orders(*, account: Account = "paper", session: date | None = None, as_json: 
 @app.command
 def positions(*, account: Account = "paper", as_json: Json = False) -> None:
     """List what an account holds, and what it has earned."""
-    from cli.marks import last_marks
     from cli.pages import position_rows, show
 
     ledger = _ledger()
     books = ledger.facts.books(account, datetime.now(UTC))
-    marks = last_marks(ledger, home_folder(), account, books.held())
-    show(f"Positions of {account}, cash {books.cash:,.2f}", position_rows(books, marks), as_json=as_json)
+    worth = ledger.facts.reconciliations(account)
+    rows = position_rows(books, worth[-1].marks if worth else {})
+    show(f"Positions of {account}, cash {books.cash:,.2f}", rows, as_json=as_json)
 
 
 @app.command
@@ -171,6 +172,7 @@ def doctor(*, start_server: bool = False, as_json: Json = False) -> int:
 
 def main() -> None:
     """Run the command; a person's mistake ends in one line and exit code 1."""
+    os.umask(0o077)  # ledger, bars and reports are their owner's business
     try:
         sys.exit(app())
     except TradingError as exc:

@@ -15,30 +15,33 @@ from trading.positions.books import Books
 from trading.reconciliation import Break
 from trading.risk.limits import RiskDecision
 
-NUMBERS = {"weight", "price", "held", "target", "order", "quantity", "filled", "value", "commission", "cost", "P&L"}
+NUMBERS = frozenset({"weight", "price", "held", "target", "order", "quantity", "filled", "value", "commission", "cost"})
+PLAIN_WIDTH = 140  # of a page that goes to a file or a pipe
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
     """Print rows as a table, or as one JSON array."""
+    console = Console() if Console().is_terminal else Console(width=PLAIN_WIDTH)
     if as_json:
-        Console().print_json(json.dumps(json_value(list(rows))))
+        console.print_json(json.dumps(json_value(list(rows))))
         return
     if not rows:
-        Console().print(f"[bold]{title}[/bold]: none")
+        console.print(f"[bold]{title}[/bold]: none")
         return
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in rows[0]:
-        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+        table.add_column(
+            name, justify="right" if name in NUMBERS else "left", overflow="fold", no_wrap=name == "cl_ord_id"
+        )
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    console.print(table)
 
 
 def order_rows(orders: Sequence[Order]) -> list[dict[str, Any]]:
     """Return one row per order."""
     return [
         {
-            "cl_ord_id": o.cl_ord_id,
             "session": o.new_order.session,
             "symbol": o.new_order.symbol,
             "side": o.new_order.side.value,
@@ -46,7 +49,8 @@ def order_rows(orders: Sequence[Order]) -> list[dict[str, Any]]:
             "status": o.ord_status.value,
             "filled": o.cum_qty,
             "price": f"{o.avg_px:.4f}" if o.avg_px is not None else "",
-            "commission": o.commission,
+            "commission": f"{o.commission:.2f}",
+            "cl_ord_id": o.cl_ord_id,
         }
         for o in orders
     ]
@@ -61,7 +65,7 @@ def position_rows(books: Books, marks: Mapping[str, Any]) -> list[dict[str, Any]
             "price": marks.get(symbol, ""),
             "value": f"{p.qty * marks[symbol]:,.2f}" if symbol in marks else "",
             "cost": f"{sum(lot.qty * lot.px for lot in p.lots):,.2f}",
-            "realized P&L": f"{p.realized_pnl:,.2f}",
+            "realized": f"{p.realized_pnl:,.2f}",
             "dividends": f"{p.dividends:,.2f}",
             "commission": f"{p.commission:,.2f}",
         }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from cli import pages
-from cli.marks import last_marks
 from cli.prefect_server import login_path
 from cli.prepare import desk_storage, prepare
 from cli.rehearse import SessionRun, run_sessions, sessions_to_run
@@ -30,6 +29,8 @@ async def run_and_show(
     as_json: bool,
 ) -> None:
     """Run the sessions; print a line for each, and the whole of the last one."""
+    from prefect.logging.handlers import APILogHandler
+
     from blocks.desk import Ledger
 
     console = Console(stderr=as_json)
@@ -42,11 +43,12 @@ async def run_and_show(
         parameters=parameters,
         told=lambda line: console.print(line, highlight=False),
     )
+    await APILogHandler.aflush()  # before the server is stopped
     ledger = Ledger.of(desk_storage(home))
     if as_json:
         pages.show("", _summary(ledger, account, runs), as_json=True)
     elif runs:
-        _show_session(ledger, home, account, runs[-1])
+        _show_session(ledger, account, runs[-1])
         console.print(_how_to_look(home, ui_url, runs[-1]))
 
 
@@ -65,7 +67,7 @@ def _summary(ledger: "Ledger", account: str, runs: Sequence[SessionRun]) -> list
     ]
 
 
-def _show_session(ledger: "Ledger", home: Path, account: str, run: SessionRun) -> None:
+def _show_session(ledger: "Ledger", account: str, run: SessionRun) -> None:
     console, worth = Console(), {r.session: r for r in ledger.facts.reconciliations(account)}[run.session]
     decision = ledger.journal.last_decision(account)
     if decision is not None and decision["session"] == run.session:
@@ -76,7 +78,7 @@ def _show_session(ledger: "Ledger", home: Path, account: str, run: SessionRun) -
         pages.show("Risk decisions", pages.risk_rows(ledger.journal.risk_decisions(decision["decision_id"])))
     pages.show("Orders and fills", pages.order_rows(ledger.journal.orders(account, session=run.session)))
     books = ledger.facts.books(account, datetime.now(UTC))
-    pages.show("Positions", pages.position_rows(books, last_marks(ledger, home, account, books.held())))
+    pages.show("Positions", pages.position_rows(books, worth.marks))
     pages.show("Breaks", pages.break_rows([worth]))
     console.print(f"[bold]Equity[/bold] {worth.equity:,.2f}, of which cash {worth.cash:,.2f}")
     console.print(run.message)

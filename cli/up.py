@@ -101,13 +101,13 @@ async def _stop_desk(
     was_paused: bool,
 ) -> None:
     """Cancel the runs, then stop the worker, then see that none of its runs is left, as process or as state."""
-    server_lives = not has_ended(server)
-    if server_lives:
+    server_lives, worker_lives = not has_ended(server), worker.poll() is None
+    if server_lives and worker_lives:  # a run is canceled by its worker: without one nobody would hear it
         console.print("Stopping: runs in progress get 30 s to end; Ctrl-C once more ends them now.")
         left = await drain(client, hurry)
         if left:
             console.print(
-                f"[red]{left} run(s) did not end in time and are killed now; the ledger tells what they had done.[/]"
+                f"[red]{left} run(s) did not end in time and are killed now; the ledger tells what they did.[/]"
             )
     stop_child(worker)
     end_run_processes(server.home)

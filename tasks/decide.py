@@ -7,7 +7,6 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
@@ -46,12 +45,16 @@ class StrategyChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worth:
-    """What the account is worth before the session, in prices and quantities of its open."""
+    """What the account is worth before the session, in quantities and prices of its open: after its splits.
+
+    Attributes:
+        prices: last close on the tick grid, of what may be ordered and of what is held.
+    """
 
     cash: Decimal
     equity: Decimal
     held: Mapping[str, Decimal]
-    marks: Mapping[str, Decimal]
+    prices: Mapping[str, Decimal]
 
 
 @task(name="decide_targets", timeout_seconds=900, cache_policy=NO_CACHE)
@@ -82,7 +85,7 @@ async def decide(
     )
     targets = size_targets(
         weights=weights,
-        prices=worth.marks,
+        prices=worth.prices,
         held=worth.held,
         instruments=desk.market.instruments(),
         equity=worth.equity,
@@ -128,22 +131,22 @@ def _bars(desk: Desk, strategy: Strategy, bars_session: date) -> DailyBars:
 
 
 def _worth(desk: Desk, bars: DailyBars, times: SessionTimes) -> Worth:
-    """Return cash, equity, quantities and prices as they are at the open: after its splits."""
     books = desk.ledger.facts.books(desk.name, times.open_at)
     held = books.held()
-    frame = bars.frame.dropna(subset=["close"])
-    last_session = pd.Timestamp(desk.market.calendar.previous_session(times.session))
-    fresh = frame[frame["session"] == last_session].set_index("symbol")["close"].to_dict()
-    marks = last_prices(desk, last_session.date(), held) | prices_of(fresh, desk.market.instruments())
-    marks = _after_splits(desk, marks, times.session)
-    return Worth(cash=books.cash, equity=equity(books, marks), held=held, marks=marks)
+    bars_session = desk.market.calendar.previous_session(times.session)
+    marks = _after_splits(desk, last_prices(desk, bars_session, held), times.session)
+    closes = bars.on(bars_session)["close"].dropna().to_dict()
+    instruments = desk.market.instruments()
+    fresh = _after_splits(desk, prices_of(closes, instruments), times.session)
+    prices = {**marks, **fresh}
+    on_grid = {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}
+    return Worth(cash=books.cash, equity=equity(books, marks), held=held, prices=on_grid)
 
 
-def _after_splits(desk: Desk, marks: Mapping[str, Decimal], session: date) -> dict[str, Decimal]:
+def _after_splits(desk: Desk, prices: Mapping[str, Decimal], session: date) -> dict[str, Decimal]:
     actions = desk.market.store.actions(desk.market.settings.name, session, session)
     ratios = {a.symbol: a.new_per_old for a in actions if isinstance(a, Split)}
-    instruments = desk.market.instruments()
-    return {s: instruments[s].round_to_tick(px / ratios[s]) if s in ratios else px for s, px in marks.items()}
+    return {symbol: px / ratios[symbol] if symbol in ratios else px for symbol, px in prices.items()}
 
 
 def _frozen(desk: Desk, report: QualityReport, worth: Worth) -> dict[str, str]:

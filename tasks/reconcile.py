@@ -40,6 +40,7 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
         reconciled_at=clock(),
         equity=equity(books, marks),
         cash=books.cash,
+        marks=marks,
         breaks=breaks,
     )
     facts.record_reconciliation(desk.name, outcome)

@@ -1,6 +1,6 @@
 """Facts in SQL: executions, cash, corporate actions, quality, reconciliations, and the books that follow from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,12 +38,17 @@ QUALITY, RECONCILIATION = table_of(QualityReportRow), table_of(ReconciliationRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """One reconciliation of an account, with what the account was worth, in account currency."""
+    """One reconciliation of an account, with what the account was worth, in account currency.
+
+    Attributes:
+        marks: close by symbol that each position was valued at.
+    """
 
     session: date
     reconciled_at: datetime
     equity: Decimal
     cash: Decimal
+    marks: Mapping[str, Decimal]
     breaks: tuple[Break, ...]
 
 
@@ -122,7 +127,9 @@ class SqlFacts:
         """Append a reconciliation, with breaks or without."""
         row = {"account": account} | {name: getattr(reconciliation, name) for name in Reconciliation.__slots__}
         with writing(self._engine) as connection:
-            connection.execute(sa.insert(RECONCILIATION), row | {"breaks": json_value(reconciliation.breaks)})
+            connection.execute(
+                sa.insert(RECONCILIATION), row | {name: json_value(row[name]) for name in ("marks", "breaks")}
+            )
 
     def reconciliations(self, account: str) -> tuple[Reconciliation, ...]:
         """Return the latest reconciliation of each session, oldest session first."""
@@ -213,5 +220,10 @@ def _quality_of(row: sa.Row[Any]) -> QualityReport:
 def _reconciliation_of(row: sa.Row[Any]) -> Reconciliation:
     breaks = tuple(Break(**(b | {"break_type": BreakType(b["break_type"])})) for b in row.breaks)
     return Reconciliation(
-        session=row.session, reconciled_at=row.reconciled_at, equity=row.equity, cash=row.cash, breaks=breaks
+        session=row.session,
+        reconciled_at=row.reconciled_at,
+        equity=row.equity,
+        cash=row.cash,
+        marks={symbol: Decimal(px) for symbol, px in row.marks.items()},
+        breaks=breaks,
     )

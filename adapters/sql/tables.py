@@ -190,6 +190,7 @@ class ReconciliationRow(SQLModel, table=True):
     reconciled_at: datetime = Field(sa_type=UtcDateTime)
     equity: Decimal = Field(sa_type=DecimalText)
     cash: Decimal = Field(sa_type=DecimalText)
+    marks: dict[str, str] = Field(sa_type=sa.JSON)
     breaks: list[dict[str, Any]] = Field(sa_type=sa.JSON)
 
 

@@ -238,6 +238,7 @@ def upgrade() -> None:
         sa.Column("reconciled_at", adapters.sql.columns.UtcDateTime(timezone=True), nullable=False),
         sa.Column("equity", adapters.sql.columns.DecimalText(precision=38, scale=12), nullable=False),
         sa.Column("cash", adapters.sql.columns.DecimalText(precision=38, scale=12), nullable=False),
+        sa.Column("marks", sa.JSON(), nullable=False),
         sa.Column("breaks", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
