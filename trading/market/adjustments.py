@@ -1,5 +1,6 @@
 """Corporate actions, and prices adjusted for them as of a date."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,8 +30,8 @@ class Split:
     new_per_old: Decimal
 
     def __post_init__(self) -> None:
-        if not self.new_per_old > 0:
-            raise InvalidValue(f"new_per_old of {self.symbol}", self.new_per_old, "greater than 0")
+        if not (math.isfinite(self.new_per_old) and self.new_per_old > 0):
+            raise InvalidValue(f"new_per_old of {self.symbol}", self.new_per_old, "finite and greater than 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,8 @@ class CashDividend:
     currency: str = "USD"
 
     def __post_init__(self) -> None:
-        if not self.amount_per_share > 0:
-            raise InvalidValue(f"amount_per_share of {self.symbol}", self.amount_per_share, "greater than 0")
+        if not (math.isfinite(self.amount_per_share) and self.amount_per_share > 0):
+            raise InvalidValue(f"amount_per_share of {self.symbol}", self.amount_per_share, "finite and greater than 0")
 
 
 CorporateAction = Split | CashDividend

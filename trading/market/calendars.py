@@ -1,5 +1,6 @@
 """Exchange calendars: which days are sessions, and when they open and close."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +16,7 @@ FIRST_DAY, LAST_DAY = "1990-01-01", "2035-12-31"
 
 @dataclass(frozen=True, slots=True)
 class TradingCalendar:
-    """Sessions of one exchange between FIRST_DAY and LAST_DAY.
+    """Sessions of one exchange between FIRST_DAY and LAST_DAY, or as many of them as are known.
 
     Attributes:
         mic: ISO 10383 code of the exchange.
@@ -51,8 +52,11 @@ class TradingCalendar:
         return [_date(s) for s in self.session_index(first, last)]
 
     def session_index(self, first: date, last: date) -> pd.DatetimeIndex:
-        """Return all sessions from `first` to `last` as naive time stamps at midnight, datetime64[us]."""
-        found = _calendar(self.mic).sessions_in_range(pd.Timestamp(first), pd.Timestamp(last))
+        """Return all sessions known from `first` to `last` as naive time stamps at midnight, datetime64[us]."""
+        sessions = _calendar(self.mic).sessions
+        found = sessions[
+            sessions.searchsorted(pd.Timestamp(first)) : sessions.searchsorted(pd.Timestamp(last), "right")
+        ]
         return found.as_unit("us")
 
     def sessions_before(self, session: date, count: int) -> date:
@@ -85,7 +89,16 @@ def _calendar(mic: str) -> exchange_calendars.ExchangeCalendar:
     named = exchange_calendars.resolve_alias(mic)  # XNAS keeps the calendar of XNYS: built once, held once
     if named != mic:
         return _calendar(named)
-    return exchange_calendars.get_calendar(mic, start=FIRST_DAY, end=LAST_DAY)
+    with warnings.catch_warnings():
+        # exchange_calendars 4.13 builds calendars with what pandas 4 drops; remove with the release that does not.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return exchange_calendars.get_calendar(mic, start=FIRST_DAY, end=LAST_DAY)
+        except ValueError:  # the holidays of XTKS and a few others are known for fewer years
+            known = exchange_calendars.get_calendar(mic)
+            start = max(pd.Timestamp(FIRST_DAY), known.bound_min() or pd.Timestamp.min)
+            end = min(pd.Timestamp(LAST_DAY), known.bound_max() or pd.Timestamp.max)
+            return exchange_calendars.get_calendar(mic, start=start, end=end)
 
 
 def _date(stamp: pd.Timestamp) -> date:

@@ -1,5 +1,6 @@
 """Instruments: what can be traded, where, in which steps."""
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -54,8 +55,9 @@ class Instrument:
         if not (len(self.mic) == 4 and self.mic.isalnum() and self.mic.isupper()):
             raise InvalidValue(f"mic of {self.symbol}", self.mic, "an ISO 10383 code such as XNYS")
         for name in ("tick_size", "lot_size", "multiplier"):
-            if not getattr(self, name) > 0:
-                raise InvalidValue(f"{name} of {self.symbol}", getattr(self, name), "greater than 0")
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InvalidValue(f"{name} of {self.symbol}", value, "finite and greater than 0")
 
     def round_to_tick(self, px: Decimal) -> Decimal:
         """Return the nearest price on the tick grid, half to even; 10.126 at 0.01 gives 10.13."""
@@ -96,8 +98,8 @@ class Option(Instrument):
 
     def __post_init__(self) -> None:
         Instrument.__post_init__(self)
-        if not self.strike_px > 0:
-            raise InvalidValue(f"strike_px of {self.symbol}", self.strike_px, "greater than 0")
+        if not (math.isfinite(self.strike_px) and self.strike_px > 0):
+            raise InvalidValue(f"strike_px of {self.symbol}", self.strike_px, "finite and greater than 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
