@@ -34,7 +34,8 @@ _REPORTS_SINCE = _REPORTS.where(REPORTS.c.transact_time >= sa.bindparam("since")
 def open_account(connection: sa.Connection, row: dict[str, Any]) -> bool:
     """Insert the account unless it is there, and tell whether it was inserted."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(ACCOUNTS).on_conflict_do_nothing(), row).rowcount == 1
+    statement = dialect.insert(ACCOUNTS).on_conflict_do_nothing().returning(ACCOUNTS.c.account)
+    return connection.execute(statement, row).first() is not None
 
 
 def add_order(connection: sa.Connection, account: str, order: WorkingOrder) -> None:
