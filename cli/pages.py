@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -106,15 +107,17 @@ def target_rows(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def risk_rows(verdicts: Sequence[RiskDecision]) -> list[dict[str, Any]]:
-    """Return one row per decision of the gate."""
+def risk_rows(verdicts: Sequence[RiskDecision], decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per decision of the gate, with the order and its value at the price it was sized by."""
+    targets = {t["symbol"]: t for t in decision["targets"]}
     return [
         {
             "symbol": v.symbol,
+            "order": targets[v.symbol]["order_qty"],
+            "value": f"{Decimal(targets[v.symbol]['order_qty']) * Decimal(targets[v.symbol]['reference_px']):,.2f}",
             "decision": "accepted" if v.accepted else f"refused {v.code}",
             "limit": v.limit,
             "would be": v.value,
-            "what": v.text,
         }
         for v in verdicts
     ]

@@ -41,7 +41,7 @@ async def run_and_show(
         account=account,
         strategy=strategy,
         parameters=parameters,
-        told=lambda line: console.print(line, highlight=False),
+        told=lambda line: console.print(line, highlight=False, soft_wrap=True),
     )
     await APILogHandler.aflush()  # before the server is stopped
     ledger = Ledger.of(desk_storage(home))
@@ -49,7 +49,7 @@ async def run_and_show(
         pages.show("", _summary(ledger, account, runs), as_json=True)
     elif runs:
         _show_session(ledger, account, runs[-1])
-        console.print(_how_to_look(home, ui_url, runs[-1]))
+        console.print(_how_to_look(home, ui_url, runs[-1]), soft_wrap=True, highlight=False)
 
 
 def _summary(ledger: "Ledger", account: str, runs: Sequence[SessionRun]) -> list[dict[str, Any]]:
@@ -73,15 +73,14 @@ def _show_session(ledger: "Ledger", account: str, run: SessionRun) -> None:
     if decision is not None and decision["session"] == run.session:
         report = ledger.facts.quality_report(decision["verdict_id"])
         if report is not None:
-            console.print(pages.quality_line(report))
+            console.print(pages.quality_line(report), soft_wrap=True, highlight=False)
         pages.show(f"Targets of {decision['strategy']} for {run.session}", pages.target_rows(decision))
-        pages.show("Risk decisions", pages.risk_rows(ledger.journal.risk_decisions(decision["decision_id"])))
+        pages.show("Risk decisions", pages.risk_rows(ledger.journal.risk_decisions(decision["decision_id"]), decision))
     pages.show("Orders and fills", pages.order_rows(ledger.journal.orders(account, session=run.session)))
     books = ledger.facts.books(account, datetime.now(UTC))
     pages.show("Positions", pages.position_rows(books, worth.marks))
     pages.show("Breaks", pages.break_rows([worth]))
-    console.print(f"[bold]Equity[/bold] {worth.equity:,.2f}, of which cash {worth.cash:,.2f}")
-    console.print(run.message)
+    console.print(f"[bold]Equity[/bold] {worth.equity:,.2f}, of which cash {worth.cash:,.2f}", highlight=False)
 
 
 def _how_to_look(home: Path, ui_url: str, run: SessionRun) -> str:
