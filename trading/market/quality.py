@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass as settings
 
+from trading.validation import STRICT
+
 
 class Rule(StrEnum):
     """What a bar can break; these words never change their meaning."""
@@ -73,7 +75,15 @@ class OnBadSymbol(StrEnum):
     BLOCK_DAY = "block_day"
 
 
-@settings(frozen=True, slots=True, kw_only=True)
+@settings(frozen=True, slots=True, kw_only=True, config=STRICT)
+class AcceptedMove:
+    """A move of a price that a person has looked at and found true."""
+
+    symbol: str
+    session: date
+
+
+@settings(frozen=True, slots=True, kw_only=True, config=STRICT)
 class QualityPolicy:
     """Thresholds of the quality gate."""
 
@@ -81,15 +91,24 @@ class QualityPolicy:
         OnBadSymbol, Field(description="Whether a bad symbol is left out, or stops the whole session.")
     ] = OnBadSymbol.BLOCK_SYMBOL
     min_passed_pct: Annotated[
-        float, Field(ge=0, le=100, description="Hold the session when fewer symbols pass, in per cent.")
+        float,
+        Field(ge=0, le=100, allow_inf_nan=False, description="Hold the session when fewer symbols pass, in per cent."),
     ] = 50.0
     max_abs_return: Annotated[
         float,
-        Field(gt=0, description="Largest move from close to close that needs no explanation, as a fraction."),
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Largest move from close to close that needs no explanation, as a fraction.",
+        ),
     ] = 0.5
     max_frozen_sessions: Annotated[
         int, Field(gt=1, description="Most sessions in a row with exactly the same bar before a warning.")
     ] = 10
+    accepted_moves: Annotated[
+        tuple[AcceptedMove, ...],
+        Field(description="Moves that a person has looked at and found true; no rule about moves looks at them again."),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +116,11 @@ class QualityReport:
     """The verdict on one source for one session.
 
     Attributes:
-        verdict_id: follows from all other fields but `checked_at`; stands on every decision made from these bars.
+        verdict_id: follows from all that the ledger keeps but `checked_at`; stands on every decision from these bars.
         bars_hash: content hash of the bars checked.
         symbols: every symbol asked for, with its verdict.
         rows: number of bars checked.
+        days_left_out: days with bars that are no sessions; no bar of theirs is stored. Not kept in the ledger.
     """
 
     source: str
@@ -111,6 +131,7 @@ class QualityReport:
     symbols: tuple[tuple[str, SymbolVerdict], ...]
     findings: tuple[Finding, ...]
     checked_at: datetime
+    days_left_out: tuple[date, ...] = ()
 
     @property
     def verdict_id(self) -> str:

@@ -1,0 +1,165 @@
+"""The quality gate: bars are held against every rule, and get their verdict."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from trading.market.bar_facts import BarFacts, bar_facts
+from trading.market.bar_rules import BAR_RULES, BarRule
+from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
+from trading.market.calendars import TradingCalendar
+from trading.market.quality import (
+    DayVerdict,
+    Finding,
+    FindingSeverity,
+    OnBadSymbol,
+    QualityPolicy,
+    QualityReport,
+    Rule,
+    SymbolVerdict,
+)
+
+_OUTCOME_RULES = {
+    FetchStatus.UNKNOWN_SYMBOL: (Rule.UNKNOWN_SYMBOL, "check the spelling, or name another source"),
+    FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
+    FetchStatus.NO_BARS: (Rule.NO_BARS, "check whether it traded in the range, or name another source"),
+}
+
+
+def check_bars(
+    fetched: FetchedBars,
+    *,
+    calendar: TradingCalendar,
+    first: date,
+    session: date,
+    policy: QualityPolicy,
+    now: datetime,
+    listed_since: Mapping[str, date] | None = None,
+) -> QualityReport:
+    """Hold bars against every rule and return the verdict on them.
+
+    Args:
+        first: first session asked for.
+        session: the newest session that must be there.
+        now: aware; a bar of a day after it is critical, one between `session` and it is only left out.
+        listed_since: first session of some symbols; bars missing from then on are found even if none stands before.
+
+    Raises:
+        NotASession: `session` is not one.
+    """
+    facts = bar_facts(
+        fetched, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
+    )
+    findings = list(_outcome_findings(fetched, facts))
+    for bar_rule in BAR_RULES:
+        findings += _bar_findings(bar_rule, facts, calendar, session, policy)
+    rank = {rule: place for place, rule in enumerate(Rule)}
+    findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
+    verdicts = _symbol_verdicts(fetched, facts, findings)
+    return QualityReport(
+        source=fetched.bars.source,
+        session=session,
+        bars_hash=fetched.bars.content_hash(),
+        rows=len(facts.frame),
+        day_verdict=_day_verdict(verdicts, policy),
+        symbols=tuple(verdicts.items()),
+        findings=tuple(findings),
+        days_left_out=_days_left_out(facts),
+        checked_at=now,
+    )
+
+
+def clean_rows(fetched: FetchedBars, report: QualityReport) -> tuple[DailyBars, DailyBars]:
+    """Return the bars to store and the bars to quarantine.
+
+    Quarantined are all bars of bad symbols, and bars off the calendar or after the report's session. Of bars that are
+    the same in every value one is kept, so that nothing but repetitions is lost.
+    """
+    bars = fetched.bars
+    frame = bars.frame
+    if frame.duplicated(["symbol", "session"]).any():
+        frame = frame[~frame.duplicated(list(BAR_COLUMNS))]
+    sessions = frame["session"]
+    left_out = sessions.isin(pd.to_datetime(report.days_left_out)) | (sessions != sessions.dt.normalize())
+    good = ~left_out & (sessions <= pd.Timestamp(report.session)) & ~frame["symbol"].isin(list(report.quarantined()))
+    kept, set_aside = (
+        DailyBars(frame=rows.reset_index(drop=True), source=bars.source, price_basis=bars.price_basis)
+        for rows in (frame[good], frame[~good])
+    )
+    return kept, set_aside
+
+
+def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding]:
+    """Return one finding for each symbol that was not answered, or has no bar that can be traded on."""
+    regular = np.bincount(facts.codes, weights=facts.frame["regular"], minlength=len(facts.symbols)) > 0
+    with_bars = {symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some}
+    for outcome in fetched.outcomes:
+        status = outcome.status
+        if status is FetchStatus.OK and outcome.symbol not in with_bars:
+            status = FetchStatus.NO_BARS
+        if status is not FetchStatus.OK:
+            rule, remedy = _OUTCOME_RULES[status]
+            said = outcome.text or "the source gave no reason"
+            yield Finding(
+                rule=rule,
+                severity=FindingSeverity.CRITICAL,
+                symbol=outcome.symbol,
+                session=None,
+                value=status.value,
+                limit=FetchStatus.OK.value,
+                text=f"{outcome.symbol} at {fetched.bars.source}: {rule}: {said}; {remedy}",
+            )
+
+
+def _bar_findings(
+    bar_rule: BarRule, facts: BarFacts, calendar: TradingCalendar, session: date, policy: QualityPolicy
+) -> Iterator[Finding]:
+    """Return one finding for each symbol that breaks the rule: the earliest of the worst, with the count of all."""
+    grades = bar_rule.grade(facts.frame, policy)
+    broken = np.flatnonzero(grades)
+    if not len(broken):
+        return
+    codes = facts.codes[broken]
+    worst_first = broken[np.lexsort((broken, -grades[broken], codes))]
+    _, firsts, counts = np.unique(facts.codes[worst_first], return_index=True, return_counts=True)
+    chosen = worst_first[firsts]
+    limit = bar_rule.limit(policy)
+    for row, grade, count in zip(facts.frame.iloc[chosen].itertuples(), grades[chosen], counts, strict=True):
+        value, on = bar_rule.value(row), bar_rule.concerns(row, calendar, session)
+        times = "" if count == 1 else f", {count} times in all"
+        yield Finding(
+            rule=bar_rule.rule,
+            severity=FindingSeverity.CRITICAL if grade == 2 else FindingSeverity.WARNING,
+            symbol=str(row.symbol),
+            session=on,
+            value=value,
+            limit=limit,
+            text=f"{row.symbol} on {on}: {bar_rule.rule}{times}: {value}; wanted: {limit}; {bar_rule.remedy}",
+        )
+
+
+def _symbol_verdicts(fetched: FetchedBars, facts: BarFacts, findings: Sequence[Finding]) -> dict[str, SymbolVerdict]:
+    """Return the verdict on every symbol that was asked for, or came without being asked for, by symbol."""
+    symbols = {outcome.symbol for outcome in fetched.outcomes} | set(facts.symbols)
+    verdicts = dict.fromkeys(sorted(symbols), SymbolVerdict.PASS)
+    for finding in reversed(findings):  # critical ones stand before warnings, so they are written last
+        critical = finding.severity is FindingSeverity.CRITICAL
+        verdicts[finding.symbol] = SymbolVerdict.QUARANTINE if critical else SymbolVerdict.WARN
+    return verdicts
+
+
+def _days_left_out(facts: BarFacts) -> tuple[date, ...]:
+    days = facts.frame.loc[facts.frame["off_calendar"] > 0, "session"].dropna().drop_duplicates()
+    return tuple(sorted(day.date() for day in days if day == day.normalize()))
+
+
+def _day_verdict(verdicts: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:
+    bad = sum(verdict is SymbolVerdict.QUARANTINE for verdict in verdicts.values())
+    passed = len(verdicts) - bad
+    if policy.on_bad_symbol is OnBadSymbol.BLOCK_DAY and bad:
+        return DayVerdict.HOLD
+    if not passed or 100 * passed / len(verdicts) < policy.min_passed_pct:
+        return DayVerdict.HOLD
+    return DayVerdict.TRADE
