@@ -170,7 +170,7 @@ class StoredBars:
         """
         bars = self.store.read(self.name, asked_symbols(symbols, first, last), first, last)
         table = TableBars(bars.frame, source=self.name, price_basis=bars.price_basis, offered=self.offered)
-        return table.fetch(symbols, first, last, self.store.actions(self.name, first, last))
+        return table.fetch(symbols, first, last, self.store.actions(self.name, first, date.max))
 
 
 def _merge(path: Path, rows: pd.DataFrame, basis: PriceBasis) -> UpsertCount:

@@ -9,7 +9,15 @@ import pandas as pd
 
 from trading.errors import InvalidValue
 from trading.market.adjustments import CorporateAction
-from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
+from trading.market.bars import (
+    ANNOUNCED_AHEAD,
+    DailyBars,
+    FetchedBars,
+    FetchOutcome,
+    FetchStatus,
+    PriceBasis,
+    bars_frame,
+)
 
 
 class TableBars:
@@ -39,15 +47,16 @@ class TableBars:
     def fetch(
         self, symbols: Sequence[str], first: date, last: date, actions: Iterable[CorporateAction] = ()
     ) -> FetchedBars:
-        """Answer as BarSource.fetch does; of the actions, those of the symbols and the range are returned."""
+        """Answer as BarSource.fetch does; of the actions, those that FetchedBars holds are returned."""
         asked = asked_symbols(symbols, first, last)
         found = {symbol: self._positions(symbol, first, last) for symbol in sorted(asked)}
         rows = np.concatenate([np.empty(0, np.intp), *found.values()])
         frame = self._frame.take(rows).reset_index(drop=True)
+        ahead = last + ANNOUNCED_AHEAD if last < date.max - ANNOUNCED_AHEAD else date.max
         return FetchedBars(
             bars=DailyBars(frame=frame, source=self._source, price_basis=self._price_basis),
             outcomes=tuple(self._outcome(symbol, len(found[symbol]), first, last) for symbol in asked),
-            actions=tuple(a for a in actions if a.symbol in found and first <= a.ex_date <= last),
+            actions=tuple(a for a in actions if a.symbol in found and first <= a.ex_date <= ahead),
         )
 
     def _positions(self, symbol: str, first: date, last: date) -> npt.NDArray[np.intp]:

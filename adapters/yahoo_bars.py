@@ -15,7 +15,7 @@ from adapters.table_bars import asked_symbols, no_rows
 from adapters.yahoo_charts import chart_actions, chart_bars
 from trading.errors import SourceUnavailable
 from trading.market.adjustments import CorporateAction
-from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
+from trading.market.bars import ANNOUNCED_AHEAD, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
 from trading.market.instruments import Equity, Instrument
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class YahooBars:
                 outcome, chart = self._ask(symbol, first)
                 if chart is not None:
                     bars = chart_bars(chart, symbol, first, last)
-                    actions += chart_actions(chart, symbol, self._currency_of(symbol), first, last)
+                    actions += chart_actions(chart, symbol, self._currency_of(symbol), first, last + ANNOUNCED_AHEAD)
                     frames += [bars] if len(bars) else []
                     outcome = outcome if len(bars) else _no_bars(symbol, first, last)
                 outcomes.append(outcome)

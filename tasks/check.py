@@ -1,5 +1,6 @@
 """Check fetched bars."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from blocks.desk import Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
 from trading.market.bar_checks import check_bars
+from trading.market.bars import FetchedBars
 from trading.market.quality import QualityReport, SymbolVerdict
 
 
@@ -22,7 +24,7 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
     finds bad is bad.
     """
-    fetched = load_fetched(path)
+    fetched = _until(load_fetched(path), session)
     first = fetched.bars.frame["session"].min().date() if len(fetched.bars.frame) else session
     suite = GxBarSuite(market.settings.quality, market.calendar, storage.docs_folder / market.settings.name)
     expectations = suite.validate(fetched, first, session)
@@ -36,6 +38,11 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     )
     await _publish(market, report, expectations.docs_path)
     return report
+
+
+def _until(fetched: FetchedBars, session: date) -> FetchedBars:
+    """Leave out the actions announced for later: no bar can bear them out yet."""
+    return replace(fetched, actions=tuple(a for a in fetched.actions if a.ex_date <= session))
 
 
 async def _publish(market: Market, report: QualityReport, docs: Path | None) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from trading.errors import InvalidValue
-from trading.market.bars import BAR_COLUMNS, SESSION_DTYPE, BarSource, DailyBars, FetchedBars, FetchStatus
+from trading.market.bars import ANNOUNCED_AHEAD, BAR_COLUMNS, SESSION_DTYPE, BarSource, DailyBars, FetchedBars, FetchStatus
 from trading.market.calendars import TradingCalendar
 
 
@@ -125,7 +125,7 @@ class BarSourceBattery:
     def test_corporate_actions_belong_to_the_symbols_and_the_range_asked(self, case: SourceCase):
         for action in case.fetch(case.symbols[0]).actions:
             assert action.symbol == case.symbols[0]
-            assert case.first <= action.ex_date <= case.last
+            assert case.first <= action.ex_date <= case.last + ANNOUNCED_AHEAD
 
     def test_every_symbol_has_an_instrument_under_its_own_symbol(self, case: SourceCase):
         instruments = case.source.instruments()

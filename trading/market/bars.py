@@ -7,7 +7,7 @@ A frame of bars is *long*: one row per symbol and session, sorted by both, with 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from trading.market.instruments import Instrument
 PRICE_COLUMNS = ("open", "high", "low", "close")
 BAR_COLUMNS = ("symbol", "session", *PRICE_COLUMNS, "volume")
 SESSION_DTYPE = "datetime64[us]"
+ANNOUNCED_AHEAD = timedelta(days=7)
 
 
 class PriceBasis(StrEnum):
@@ -92,7 +93,11 @@ class FetchOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FetchedBars:
-    """Bars as a source gave them, the outcome of every symbol asked, and the corporate actions in the range."""
+    """Bars as a source gave them, the outcome of every symbol asked, and the corporate actions.
+
+    Actions are those of the range, and those announced for the ANNOUNCED_AHEAD after it: an order for the next session
+    is sized in the shares of the next session.
+    """
 
     bars: DailyBars
     outcomes: tuple[FetchOutcome, ...]
@@ -114,7 +119,7 @@ class BarSource(Protocol):
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return the bars of all sessions from `first` to `last`, both included.
 
-        Every symbol asked has exactly one outcome.
+        Every symbol asked has exactly one outcome. With them come the corporate actions of FetchedBars.
 
         Raises:
             SourceUnavailable: the provider as a whole did not answer properly.
