@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.children import start_child, stop_child
@@ -64,7 +65,7 @@ def up(
             adopt(client_environment(home, server.port))
             asyncio.run(_run_desk(server, console, prepare, prefect_file))
     except TradingError as exc:
-        console.print(f"[red]The desk is down:[/] {exc}", highlight=False)
+        console.print(f"[red]The desk is down:[/] {escape(str(exc))}", highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("Stopped before the desk was up.")
