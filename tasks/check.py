@@ -7,14 +7,16 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from adapters.gx_bar_suite import GxBarSuite
+from adapters.gx_bar_suite import GxBarSuite, GxFailure
 from adapters.staged_bars import load_fetched
 from blocks.desk import Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
 from trading.market.bar_checks import check_bars
 from trading.market.bars import FetchedBars
-from trading.market.quality import QualityReport, SymbolVerdict
+from trading.market.quality import Finding, FindingSeverity, QualityReport, SymbolVerdict
+
+CRITICAL = FindingSeverity.CRITICAL
 
 
 @task(name="check_bars", timeout_seconds=900, cache_policy=NO_CACHE)
@@ -25,19 +27,32 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     finds bad is bad.
     """
     fetched = _until(load_fetched(path), session)
-    first = fetched.bars.frame["session"].min().date() if len(fetched.bars.frame) else session
-    suite = GxBarSuite(market.settings.quality, market.calendar, storage.docs_folder / market.settings.name)
-    expectations = suite.validate(fetched, first, session)
-    report = check_bars(
-        fetched,
-        calendar=market.calendar,
-        first=first,
-        session=session,
-        policy=market.settings.quality,
-        now=now,
-    )
+    sessions = fetched.bars.frame["session"].dropna()
+    first = sessions.min().date() if len(sessions) else session
+    policy, calendar = market.settings.quality, market.calendar
+    suite = GxBarSuite(policy, calendar, storage.docs_folder / market.settings.name)
+    expectations = suite.validate(fetched, first, session, now=now)
+    report = check_bars(fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
+    unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
+    if unseen:
+        second = [_finding(f) for f in unseen]
+        report = check_bars(
+            fetched, calendar=calendar, first=first, session=session, policy=policy, now=now, second_reader=second
+        )
     await _publish(market, report, expectations.docs_path)
     return report
+
+
+def _finding(failure: GxFailure) -> Finding:
+    return Finding(
+        rule=failure.rule,
+        severity=failure.severity,
+        symbol=failure.symbol,
+        session=failure.session,
+        value="",
+        limit="",
+        text=f"{failure.symbol} on {failure.session}: {failure.rule}, found by Great Expectations alone",
+    )
 
 
 def _until(fetched: FetchedBars, session: date) -> FetchedBars:

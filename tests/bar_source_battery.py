@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 
 from trading.errors import InvalidValue
-from trading.market.bars import ANNOUNCED_AHEAD, BAR_COLUMNS, SESSION_DTYPE, BarSource, DailyBars, FetchedBars, FetchStatus
+from trading.market.bars import (
+    ANNOUNCED_AHEAD,
+    BAR_COLUMNS,
+    SESSION_DTYPE,
+    BarSource,
+    DailyBars,
+    FetchedBars,
+    FetchStatus,
+)
 from trading.market.calendars import TradingCalendar
 
 

@@ -168,13 +168,13 @@ def test_prices_volumes_and_dividends_are_brought_back_to_what_was_traded_and_pa
     )
 
 
-def test_a_split_after_the_range_is_undone_too_and_not_reported(yahoo: Yahoo):
+def test_a_split_after_the_range_is_undone_too_and_reported_as_announced(yahoo: Yahoo):
     yahoo.answers("AAPL", lambda r: in_range(r, splits={date(2020, 8, 31): FOUR_FOR_ONE}))
 
     fetched = yahoo.bars("AAPL").fetch(["AAPL"], FIRST, date(2020, 8, 28))
 
     assert fetched.bars.frame["close"].to_list() == [500.04, 499.23]
-    assert fetched.actions == ()
+    assert fetched.actions == (Split(symbol="AAPL", ex_date=date(2020, 8, 31), new_per_old=Decimal(4)),)
 
 
 def test_a_consolidation_keeps_its_exact_ratio(yahoo: Yahoo):

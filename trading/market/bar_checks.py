@@ -1,6 +1,6 @@
 """The quality gate: bars are held against every rule, and get their verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -37,6 +37,7 @@ def check_bars(
     policy: QualityPolicy,
     now: datetime,
     listed_since: Mapping[str, date] | None = None,
+    second_reader: Collection[Finding] = (),
 ) -> QualityReport:
     """Hold bars against every rule and return the verdict on them.
 
@@ -44,6 +45,7 @@ def check_bars(
         first: first session asked for.
         session: the newest session that must be there.
         now: aware; a bar of a day after it is critical, one between `session` and it is only left out.
+        second_reader: what another reader of the same bars found beyond these rules; it counts as much.
         listed_since: first session of some symbols; bars missing from then on are found even if none stands before.
 
     Raises:
@@ -55,6 +57,7 @@ def check_bars(
     findings = list(_outcome_findings(fetched, facts))
     for bar_rule in BAR_RULES:
         findings += _bar_findings(bar_rule, facts, calendar, session, policy)
+    findings += second_reader
     rank = {rule: place for place, rule in enumerate(Rule)}
     findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
     verdicts = _symbol_verdicts(fetched, facts, findings)
