@@ -34,7 +34,11 @@ async def prepare(home: Path) -> None:
     Saved are: `desk` (storage), `default` (limits), `sample` (bars), and two paper accounts, `paper` and `rehearsal`.
     """
     from adapters.sql.schema import migrate
-    from blocks import AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock
+    from blocks.alert_channels import AlertChannels
+    from blocks.bar_source import BarSource
+    from blocks.broker_account import BrokerAccount
+    from blocks.desk_storage import DeskStorage
+    from blocks.risk_limits import RiskLimitsBlock
 
     for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock):
         await kind.aregister_type_and_schema()

@@ -1,5 +1,6 @@
 """Check fetched bars."""
 
+import shutil
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     sessions = fetched.bars.frame["session"].dropna()
     first = sessions.min().date() if len(sessions) else session
     policy, calendar = market.settings.quality, market.calendar
-    suite = GxBarSuite(policy, calendar, storage.docs_folder / market.settings.name)
+    suite = GxBarSuite(policy, calendar, _emptied(storage.docs_folder / market.settings.name))
     expectations = suite.validate(fetched, first, session, now=now)
     report = check_bars(fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
     unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
@@ -58,6 +59,12 @@ def _finding(failure: GxFailure) -> Finding:
 def _until(fetched: FetchedBars, session: date) -> FetchedBars:
     """Leave out the actions announced for later: no bar can bear them out yet."""
     return replace(fetched, actions=tuple(a for a in fetched.actions if a.ex_date <= session))
+
+
+def _emptied(folder: Path) -> Path:
+    """Empty the folder of the pages of the run before: each holds 4 MB of styles, and the ledger keeps all findings."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 async def _publish(market: Market, report: QualityReport, docs: Path | None) -> None:
