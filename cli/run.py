@@ -35,15 +35,16 @@ async def run_and_show(
 
     console = Console(stderr=as_json)
     await prepare(home)
-    sessions = await sessions_to_run(account, session, first, last)
-    runs = await run_sessions(
-        sessions,
-        account=account,
-        strategy=strategy,
-        parameters=parameters,
-        told=lambda line: console.print(line, highlight=False, soft_wrap=True),
-    )
-    await APILogHandler.aflush()  # before the server is stopped
+    try:
+        runs = await run_sessions(
+            await sessions_to_run(account, session, first, last),
+            account=account,
+            strategy=strategy,
+            parameters=parameters,
+            told=lambda line: console.print(line, highlight=False, soft_wrap=True),
+        )
+    finally:
+        await APILogHandler.aflush()  # while the server is there to take the logs
     ledger = Ledger.of(desk_storage(home))
     if as_json:
         pages.show("", _summary(ledger, account, runs), as_json=True)

@@ -13,7 +13,8 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 from pydantic import Field
 
-from blocks.desk import wall_clock
+from blocks.desk import Desk, wall_clock
+from trading.errors import InvalidValue
 from trading.market.calendars import TradingCalendar
 from trading.market.timetable import MissedRun, RunAction, RunPlan, SessionTimes, Step, plan_run
 
@@ -61,6 +62,21 @@ async def guard(calendar: TradingCalendar, step: Step, session: date | None, mis
     if plan.times is None or plan.action is RunAction.SKIP or not await _may_go(plan):
         return Completed(name="Skipped", message=plan.reason)
     return Go(times=plan.times, rehearsal=plan.rehearsal)
+
+
+def is_past(desk: Desk, session: date, book: str) -> bool:
+    """Tell whether the account has decided that session, and a later one since: then there is nothing left to do in it.
+
+    Raises:
+        InvalidValue: a later session was decided and this one was not; an account's time only runs forward.
+    """
+    last = desk.ledger.journal.last_decision(desk.name)
+    if last is None or session >= last["session"]:
+        return False
+    if desk.ledger.journal.decision(desk.name, session, book) is None:
+        rule = f"{last['session']} or later, as account {desk.name} has traded that session; take another account"
+        raise InvalidValue("session", str(session), rule)
+    return True
 
 
 async def _may_go(plan: RunPlan) -> bool:

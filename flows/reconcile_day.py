@@ -8,8 +8,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from blocks.desk import open_desk
-from flows.guard import Go, guard
+from blocks.desk import open_desk, wall_clock
+from flows.guard import Go, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
 from tasks.deliver import deliver
@@ -23,6 +23,7 @@ from trading.market.timetable import MissedRun, Step
 async def reconcile_day(
     session: Annotated[date | None, Field(description="Which session. Empty: the one of today.")] = None,
     account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
+    book: Annotated[str, Field(min_length=1, description="The strategy book that was traded.")] = "main",
     storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
     missed_run: Annotated[MissedRun, Field(description="What a late run does.")] = MissedRun.CATCH_UP,
 ) -> State[Any]:
@@ -34,7 +35,9 @@ async def reconcile_day(
     go = await guard(desk.market.calendar, Step.RECONCILE, session, missed_run)
     if not isinstance(go, Go):
         return go
-    clock = go.clock_at(go.times.settled_at)
+    if go.rehearsal and is_past(desk, go.times.session, book):
+        return Completed(name="Skipped", message=f"{go.times.session}: reconciled before, and the account has moved on")
+    clock = go.clock_at(go.times.settled_at) if desk.account.is_simulated else wall_clock
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as lease:
         await recover(desk, lease, clock)
         outcome = await reconcile_books(desk, go.times.session, clock)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from blocks.broker_account import Mode
 from blocks.desk import Desk, open_desk
-from flows.guard import Go, guard
+from flows.guard import Go, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
 from tasks.decide import StrategyChoice, decide
@@ -53,7 +53,9 @@ async def trade_session(
     go = await guard(desk.market.calendar, Step.TRADE, session, missed_run)
     if not isinstance(go, Go):
         return go
-    require_forward(desk, go)
+    _refuse_real_rehearsal(desk, go)
+    if is_past(desk, go.times.session, book):
+        return Completed(name="Skipped", message=f"{go.times.session}: decided and traded before; nothing was sent")
     holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
     async with leasing(desk, holder) as lease:
         message = await _trade(desk, go, lease, strategy, book, sizing)
@@ -87,18 +89,9 @@ async def _require_agreement(desk: Desk, go: Go) -> None:
         raise BooksDisagree(desk.name, grave)
 
 
-def require_forward(desk: Desk, go: Go) -> None:
-    """Refuse a rehearsal with a real broker, or of a session before the last one that was decided.
-
-    Raises:
-        InvalidValue: either.
-    """
+def _refuse_real_rehearsal(desk: Desk, go: Go) -> None:
     if go.rehearsal and not desk.account.is_simulated:
         raise InvalidValue("session", str(go.times.session), f"today's: the broker of {desk.name} is not simulated")
-    last = desk.ledger.journal.last_decision(desk.name)
-    if last is not None and go.times.session < last["session"]:
-        rule = f"{last['session']} or later, as account {desk.name} has traded that session; take another account"
-        raise InvalidValue("session", str(go.times.session), rule)
 
 
 def _summary(session: date, sent: int, unresolved: int, orders: tuple[Order, ...], recorded: object) -> str:
