@@ -58,10 +58,16 @@ async def guard(calendar: TradingCalendar, step: Step, session: date | None, mis
         now=wall_clock(),
         missed_run=missed_run,
     )
-    get_run_logger().info("%s: %s", plan.action.value, plan.reason)
     if plan.times is None or plan.action is RunAction.SKIP or not await _may_go(plan):
-        return Completed(name="Skipped", message=plan.reason)
+        return ended(plan.reason, name="Skipped")
+    get_run_logger().info("%s", plan.reason)
     return Go(times=plan.times, rehearsal=plan.rehearsal)
+
+
+def ended(message: str, *, name: str | None = None) -> State[Any]:
+    """Return the state in which a routine ends well, its message in the log too."""
+    get_run_logger().info("%s", message)
+    return Completed(name=name, message=message)
 
 
 def is_past(desk: Desk, session: date, book: str) -> bool:

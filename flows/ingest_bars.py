@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from pydantic import Field
 
 from blocks.bar_source import BarSource
 from blocks.desk import Ledger, Market, load
 from blocks.desk_storage import DeskStorage
-from flows.guard import Go, guard
+from flows.guard import Go, ended, guard
 from flows.on_failure import tell_failure
 from tasks.check import check
 from tasks.deliver import deliver
@@ -23,17 +22,22 @@ from trading.market.timetable import MissedRun, Step
 
 @flow(name="ingest-bars", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
 async def ingest_bars(
-    session: Annotated[date | None, Field(description="Which session. Empty: the one of today.")] = None,
-    source: Annotated[str, Field(description="Name of the bar source block.")] = "sample",
-    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
-    history_sessions: Annotated[
-        int, Field(ge=30, description="How many sessions to fetch for symbols that have none stored.")
-    ] = 520,
-    missed_run: Annotated[MissedRun, Field(description="What a late run does.")] = MissedRun.CATCH_UP,
+    session: date | None = None,
+    source: str = "sample",
+    storage: str = "desk",
+    history_sessions: Annotated[int, Field(ge=30)] = 520,
+    missed_run: MissedRun = MissedRun.CATCH_UP,
 ) -> State[Any]:
     """Fetch the session's bars, check every one, store what passes and quarantine the rest.
 
     Running it again, for the same session or after a failure, changes nothing that is right already.
+
+    Args:
+        session: Which session. None: today's.
+        source: Name of the bar source block.
+        storage: Name of the desk storage block.
+        history_sessions: How many sessions to fetch of symbols that have none stored; at least 30.
+        missed_run: What a late run does.
     """
     settings, places = await load(BarSource, source), await load(DeskStorage, storage)
     market, ledger = Market.of(settings, places), Ledger.of(places)
@@ -50,4 +54,4 @@ async def ingest_bars(
         f"{count.added} bars added, {count.changed} changed"
     )
     held = report.day_verdict is DayVerdict.HOLD
-    return Completed(name="Held", message=message) if held else Completed(message=message)
+    return ended(message, name="Held" if held else None)

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from pydantic import Field
 
 from blocks.desk import open_desk, wall_clock
-from flows.guard import Go, guard, is_past
+from flows.guard import Go, ended, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
 from tasks.deliver import deliver
@@ -21,22 +20,29 @@ from trading.market.timetable import MissedRun, Step
 
 @flow(name="reconcile-day", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
 async def reconcile_day(
-    session: Annotated[date | None, Field(description="Which session. Empty: the one of today.")] = None,
-    account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
-    book: Annotated[str, Field(min_length=1, description="The strategy book that was traded.")] = "main",
-    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
-    missed_run: Annotated[MissedRun, Field(description="What a late run does.")] = MissedRun.CATCH_UP,
+    session: date | None = None,
+    account: str = "paper",
+    book: Annotated[str, Field(min_length=1)] = "main",
+    storage: str = "desk",
+    missed_run: MissedRun = MissedRun.CATCH_UP,
 ) -> State[Any]:
     """Collect executions, positions and cash from the broker, compare them with ours, and value the account.
 
     It sends nothing. Running it again compares again.
+
+    Args:
+        session: Which session. None: today's.
+        account: Name of the broker account block.
+        book: Strategy book that was traded.
+        storage: Name of the desk storage block.
+        missed_run: What a late run does.
     """
     desk = await open_desk(account, storage)
     go = await guard(desk.market.calendar, Step.RECONCILE, session, missed_run)
     if not isinstance(go, Go):
         return go
     if go.rehearsal and is_past(desk, go.times.session, book):
-        return Completed(name="Skipped", message=f"{go.times.session}: reconciled before, and the account has moved on")
+        return ended(f"{go.times.session}: reconciled before, and the account has moved on", name="Skipped")
     clock = go.clock_at(go.times.settled_at) if desk.account.is_simulated else wall_clock
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as lease:
         await recover(desk, lease, clock)
@@ -44,4 +50,4 @@ async def reconcile_day(
     await draw_equity(desk)
     await deliver(desk.storage, desk.ledger)
     message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"
-    return Completed(name="Breaks", message=message) if outcome.breaks else Completed(message=message)
+    return ended(message, name="Breaks" if outcome.breaks else None)

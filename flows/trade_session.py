@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from pydantic import Field
 
 from blocks.broker_account import Mode
 from blocks.desk import Desk, open_desk
-from flows.guard import Go, guard, is_past
+from flows.guard import Go, ended, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
 from tasks.decide import StrategyChoice, decide
@@ -32,22 +31,27 @@ FOLLOW_AFTER_OPEN = timedelta(minutes=15)
 
 @flow(name="trade-session", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
 async def trade_session(
-    session: Annotated[
-        date | None, Field(description="Which session. Empty: today's. A past one is rehearsed, on paper only.")
-    ] = None,
-    account: Annotated[str, Field(description="Name of the broker account block.")] = "paper",
-    strategy: Annotated[StrategyChoice, Field(description="Which strategy decides.")] = StrategyChoice(),
-    book: Annotated[str, Field(min_length=1, description="The strategy book that the positions belong to.")] = "main",
-    sizing: Annotated[SizingRules, Field(description="How weights become orders.")] = SizingRules(),
-    storage: Annotated[str, Field(description="Name of the desk storage block.")] = "desk",
-    missed_run: Annotated[
-        MissedRun, Field(description="What a run does that starts after the open. After the deadline it never trades.")
-    ] = MissedRun.SKIP,
+    session: date | None = None,
+    account: str = "paper",
+    strategy: StrategyChoice = StrategyChoice(),
+    book: Annotated[str, Field(min_length=1)] = "main",
+    sizing: SizingRules = SizingRules(),
+    storage: str = "desk",
+    missed_run: MissedRun = MissedRun.SKIP,
 ) -> State[Any]:
     """Reconcile, decide, limit, place and follow the orders of one session.
 
     Running it again is safe at any moment: what was decided is not decided again, and the broker is asked about every
     order that may have been sent before anything is sent.
+
+    Args:
+        session: Which session. None: today's. A past one is rehearsed, on the paper broker only.
+        account: Name of the broker account block.
+        strategy: Which strategy decides.
+        book: Strategy book that the positions belong to.
+        sizing: How weights become orders.
+        storage: Name of the desk storage block.
+        missed_run: What a run does that starts after the open. After the deadline it never trades.
     """
     desk = await open_desk(account, storage)
     go = await guard(desk.market.calendar, Step.TRADE, session, missed_run)
@@ -55,12 +59,12 @@ async def trade_session(
         return go
     _refuse_real_rehearsal(desk, go)
     if is_past(desk, go.times.session, book):
-        return Completed(name="Skipped", message=f"{go.times.session}: decided and traded before; nothing was sent")
+        return ended(f"{go.times.session}: decided and traded before; nothing was sent", name="Skipped")
     holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
     async with leasing(desk, holder) as lease:
         message = await _trade(desk, go, lease, strategy, book, sizing)
         await deliver(desk.storage, desk.ledger)
-    return Completed(message=message)
+    return ended(message)
 
 
 async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules) -> str:
