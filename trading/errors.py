@@ -204,7 +204,8 @@ class SchemaMismatch(LedgerError):
     def __init__(self, found: str, wanted: str) -> None:
         self.found, self.wanted = found, wanted
         super().__init__(
-            f"the ledger's schema is {found}, this version needs {wanted}; back it up and run `openbell init`"
+            f"the ledger's schema is {found}, this version needs {wanted}; back it up and run `openbell init` "
+            "(a newer ledger needs the newer version)"
         )
 
 

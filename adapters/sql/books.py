@@ -28,12 +28,13 @@ from trading.market.quality import (
     SymbolVerdict,
 )
 from trading.money import Money
-from trading.orders.executions import ExecutionReport
+from trading.orders.executions import ExecType, ExecutionReport
 from trading.positions.books import Books, fold_books
 from trading.reconciliation import Break, BreakType
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
 QUALITY, RECONCILIATION = table_of(QualityReportRow), table_of(ReconciliationRow)
+_EXECUTED = (ExecType.TRADE.value, ExecType.TRADE_CORRECT.value, ExecType.TRADE_CANCEL.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class SqlFacts:
     def executions(self, account: str) -> tuple[ExecutionReport, ...]:
         """Return all reports of the account, in the order they were recorded."""
         with reading(self._engine) as connection:
-            return _executions(connection, account)
+            return _executions(connection, REPORT.c.account == account)
 
     def cash_movements(self, account: str) -> tuple[CashMovement, ...]:
         """Return all cash movements of the account, in the order they were recorded."""
@@ -142,11 +143,12 @@ class SqlFacts:
 def read_books(connection: sa.Connection, account: str, as_of: datetime) -> Books:
     """Return positions and cash as this transaction sees them, with the corporate actions in effect by `as_of`."""
     actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
-    return fold_books(_executions(connection, account), _cash_movements(connection, account), actions)
+    executed = _executions(connection, (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED))
+    return fold_books(executed, _cash_movements(connection, account), actions)
 
 
-def _executions(connection: sa.Connection, account: str) -> tuple[ExecutionReport, ...]:
-    rows = connection.execute(sa.select(REPORT).where(REPORT.c.account == account).order_by(REPORT.c.id))
+def _executions(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tuple[ExecutionReport, ...]:
+    rows = connection.execute(sa.select(REPORT).where(wanted).order_by(REPORT.c.id))
     return tuple(report_of(r) for r in rows)
 
 

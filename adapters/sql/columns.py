@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from trading.errors import InvalidValue
+
 
 class DecimalText(sa.types.TypeDecorator[Decimal]):
     """An exact Decimal: NUMERIC on PostgreSQL, TEXT on SQLite, whose NUMERIC is a float.
@@ -13,12 +15,13 @@ class DecimalText(sa.types.TypeDecorator[Decimal]):
     Text neither sorts nor sums in SQL: sums are made in Python.
     """
 
-    impl = sa.Numeric(38, 12)
+    impl = sa.Numeric
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Choose the type of the database."""
-        return dialect.type_descriptor(sa.String(60) if dialect.name == "sqlite" else sa.Numeric(38, 12))
+        # Without a scale: what is rounded would no longer equal the same report when the broker sends it again.
+        return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.Numeric())
 
     def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
         """Write the digits, never an exponent."""
@@ -26,7 +29,7 @@ class DecimalText(sa.types.TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's
         """Read it back without the zeros that NUMERIC pads with."""
-        return None if value is None else plain(Decimal(value))
+        return None if value is None else plain(value)
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -40,7 +43,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
+            raise InvalidValue("time", value, "aware (UTC)")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -51,7 +54,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def plain(value: Decimal) -> Decimal:
-    """Return the value without trailing zeros and without exponent; 100.00 and 1E+2 both give 100."""
-    normal = value.normalize()
-    return normal.quantize(Decimal(1)) if normal.as_tuple().exponent > 0 else normal  # type: ignore[operator]  # finite
+def plain(value: Decimal | str) -> Decimal:
+    """Return the exact value without trailing zeros and without exponent; 100.00 and 1E+2 both give 100."""
+    digits = value if isinstance(value, str) else format(value, "f")  # `normalize` would round to 28 digits
+    return Decimal(digits.rstrip("0").rstrip(".") if "." in digits else digits)

@@ -1,37 +1,49 @@
 """Engines: one way to open a database, one way to write to it."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from trading.errors import LedgerUnavailable
+from trading.errors import LedgerUnavailable, TradingError
+
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",  # SQLAlchemy would take psycopg2
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+_WRITE_LOCK = 0x6F70656E62656C6C  # "openbell"; PostgreSQL keeps advisory locks per database
 
 
 def make_engine(url: str) -> sa.Engine:
-    """Return an engine whose transactions take the write lock when they begin.
+    """Return an engine whose transactions take the ledger's one write lock when they begin.
 
-    On SQLite: WAL, `synchronous=FULL` (a commit is on disk when it returns), foreign keys on, 10 s of patience for
-    another process's lock. On PostgreSQL: as configured there.
+    Both databases wait 10 s for another process's lock. On SQLite: WAL, `synchronous=FULL` (a commit is on disk when it
+    returns), foreign keys on. On PostgreSQL: as configured there; a transaction left idle for a minute, such as that of
+    a stopped process, is ended by the server, so that it cannot hold up the desk.
+
+    Raises:
+        LedgerUnavailable: the URL cannot be read, or names another database.
     """
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+    engine = _create(url)
+    sa.event.listen(engine, "connect", _set_up_sqlite if _is_sqlite(engine) else _set_up_postgresql)
+    sa.event.listen(engine, "begin", _begin_sqlite if _is_sqlite(engine) else _begin_postgresql)
     return engine
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open one write transaction; commits at the end, rolls back on an error.
+    """Open one write transaction, the only one at that time; commits at the end, rolls back on an error.
 
     Raises:
         LedgerUnavailable: the database refused (disk full, locked, unreachable).
     """
-    with _translated(), engine.begin() as connection:
+    with _translated(engine), engine.begin() as connection:
         yield connection
 
 
@@ -42,30 +54,69 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises:
         LedgerUnavailable: the database cannot be read.
     """
-    with _translated(), engine.execution_options(read_only=True).begin() as connection:
+    options: dict[str, Any] = {"read_only": True}
+    if not _is_sqlite(engine):
+        # Otherwise each statement would see another state: an order without the fill that is already in its position.
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _translated(engine), engine.connect() as connection, connection.execution_options(**options).begin():
         yield connection
 
 
+def _create(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):
+        # Not chained: the cause repeats parts of the URL, and so of its password.
+        raise LedgerUnavailable(f"its URL cannot be read; {_FORMS}, with % codes for signs like @ and /") from None
+    if parsed.drivername not in _DRIVERS:
+        raise LedgerUnavailable(f"its URL begins with {parsed.drivername}; {_FORMS}")
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    try:
+        return sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+    except ModuleNotFoundError as exc:
+        raise LedgerUnavailable(f"{exc.name} is not installed; install openbell with its extra `postgres`") from exc
+
+
+def _is_sqlite(engine: sa.Engine) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as exc:
-        raise LedgerUnavailable(str(exc.orig)) from exc
-    except DBAPIError as exc:
-        # "file is not a database", "database disk image is malformed"
-        if isinstance(exc.orig, sqlite3.DatabaseError) and not isinstance(exc.orig, sqlite3.IntegrityError):
-            raise LedgerUnavailable(str(exc.orig)) from exc
+    except (DBAPIError, PoolTimeoutError) as exc:
+        place = f"{engine.url.database}: " if _is_sqlite(engine) else ""  # PostgreSQL's own words name the server
+        why = exc.orig if isinstance(exc, DBAPIError) else exc
+        raise LedgerUnavailable(place + " ".join(str(why).split())) from exc
+    except StatementError as exc:  # wraps what a column refused
+        if isinstance(exc.orig, TradingError):
+            raise exc.orig from None
         raise
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event below starts the transactions
-    for pragma in ("journal_mode=wal", "synchronous=full", "busy_timeout=10000", "foreign_keys=on"):
+    for pragma in ("busy_timeout=10000", "journal_mode=wal", "synchronous=full", "foreign_keys=on"):
         connection.execute("pragma " + pragma)
+
+
+def _set_up_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute("SET lock_timeout = '10s'")
+    connection.execute("SET idle_in_transaction_session_timeout = '60s'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later fails when another process commits in between: lock now.
-    read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _is_read_only(connection) else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    # Row locks would not do: two writers may both add the next audit entry, or fold an order without the other's fill.
+    if not _is_read_only(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+
+
+def _is_read_only(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get("read_only"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from adapters.sql.audit import append_audit
+from adapters.sql.audit import append_audit, halt_action
 from adapters.sql.engine import reading, writing
 from adapters.sql.rows import table_of
 from adapters.sql.tables import HaltRow
@@ -65,8 +65,10 @@ def note_stop_file(engine: sa.Engine, stop_file: Path, now: datetime) -> None:
 
 def require_trading(connection: sa.Connection, account: str, stop_file: Path) -> None:
     """Raise DeskHalted when the desk or the account is halted, or the STOP file is there."""
-    cause = _file_cause(stop_file) if stop_file.exists() else _last_halt(connection, DESK)
-    cause = cause or _last_halt(connection, account)
+    desk_cause = _file_cause(stop_file) if stop_file.exists() else _last_halt(connection, DESK)
+    if desk_cause is not None:
+        raise DeskHalted(DESK, desk_cause)
+    cause = _last_halt(connection, account)
     if cause is not None:
         raise DeskHalted(account, cause)
 
@@ -79,7 +81,7 @@ def _last_halt(connection: sa.Connection, scope: str) -> str | None:
 def _append(connection: sa.Connection, scope: str, halted: bool, cause: str, actor: str, now: datetime) -> None:
     row = {"scope": scope, "halted": halted, "cause": cause, "actor": actor, "changed_at": now}
     connection.execute(sa.insert(HALT).values(**row))
-    append_audit(connection, actor=actor, action=f"{'halt' if halted else 'resume'} {scope}", text=cause, now=now)
+    append_audit(connection, actor=actor, action=halt_action(scope, halted=halted), text=cause, now=now)
 
 
 def _file_cause(stop_file: Path) -> str:

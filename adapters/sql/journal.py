@@ -1,6 +1,7 @@
 """The journal in SQL: no order reaches a broker that is not recorded here first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from adapters.sql.books import read_books
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
-from adapters.sql.rows import by_key, flat, insert_new, json_value, new_order_of, report_of, table_of
+from adapters.sql.rows import by_key, chunks, flat, json_value, new_order_of, report_of, table_of
 from adapters.sql.tables import (
     DecisionRow,
     ExecutionReportRow,
@@ -21,11 +22,12 @@ from adapters.sql.tables import (
     RiskDecisionRow,
     SendMarkRow,
 )
-from trading.errors import OrderNotOpen
+from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus
 from trading.reconciliation import Break, BreakType
+from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
 
@@ -58,8 +60,11 @@ class SqlJournal:
         with writing(self._engine) as connection:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file)
-            if insert_new(connection, DecisionRow, [_decision_row(decision)]) == 0:
-                return _risk_decisions(connection, decision.decision_id)
+            _require_account(lease, {decision.account, *(o.account for o in orders)})
+            known = _decision(connection, decision.account, decision.session, decision.book)
+            if known is not None:
+                return _risk_decisions(connection, known.decision_id)
+            connection.execute(sa.insert(DECISION), _decision_row(decision))
             state = _risk_state(connection, decision, orders, marks, blocked)
             verdicts = check_orders(orders, state, limits)
             accepted = {v.cl_ord_id for v in verdicts if v.accepted}
@@ -72,7 +77,7 @@ class SqlJournal:
         with writing(self._engine) as connection:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file)
-            for order in _orders(connection, ORDER.c.cl_ord_id.in_(cl_ord_ids)):
+            for order in _orders_to_mark(connection, lease, cl_ord_ids):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
@@ -82,18 +87,27 @@ class SqlJournal:
         """Record what became of a sending; see `trading.ledger.Journal`."""
         with writing(self._engine) as connection:
             require_lease(connection, lease)
+            _orders_to_mark(connection, lease, [cl_ord_id])
             _insert_marks(connection, lease, [cl_ord_id], mark, now, text)
             _fold_states(connection, [cl_ord_id])
 
     def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:
         """Append what a broker said; see `trading.ledger.Journal`."""
+        new: list[ExecutionReport] = []
+        contradictions: list[Break] = []
         with writing(self._engine) as connection:
             known = _known_reports(connection, reports)
-            insert_new(connection, ExecutionReportRow, [flat(r) for r in reports if known.get(r.exec_id) is None])
-            ids = sorted({r.cl_ord_id for r in reports})
-            ours = _fold_states(connection, ids)
-        strangers = [_stranger(r) for r in reports if r.cl_ord_id not in ours and r.exec_id not in known]
-        return (*strangers, *(_contradiction(known[r.exec_id], r) for r in reports if known.get(r.exec_id, r) != r))
+            for report in reports:
+                first = known.setdefault(report.account, {}).get(report.exec_id)
+                if first is None:
+                    known[report.account][report.exec_id] = report
+                    new.append(report)
+                elif first != report:
+                    contradictions.append(_contradiction(first, report))
+            if new:
+                connection.execute(sa.insert(REPORT), [flat(r) for r in new])
+            ours = _fold_states(connection, sorted({r.cl_ord_id for r in new}))
+        return (*(_stranger(r) for r in new if r.cl_ord_id not in ours), *contradictions)
 
     def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
         """Return the account's orders; see `trading.ledger.Journal`."""
@@ -112,16 +126,15 @@ class SqlJournal:
 
     def decision(self, account: str, session: date, book: str) -> dict[str, Any] | None:
         """Return the recorded decision as JSON values, or None."""
-        wanted = (DECISION.c.account == account) & (DECISION.c.session == session) & (DECISION.c.book == book)
         with reading(self._engine) as connection:
-            row = connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
+            row = _decision(connection, account, session, book)
         return None if row is None else dict(row._mapping)
 
     def last_decision(self, account: str) -> dict[str, Any] | None:
         """Return the decision of the last session that was decided for the account, as JSON values, or None."""
-        wanted = sa.select(DECISION).where(DECISION.c.account == account).order_by(DECISION.c.session.desc()).limit(1)
+        newest = sa.select(DECISION).order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc()).limit(1)
         with reading(self._engine) as connection:
-            row = connection.execute(wanted).first()
+            row = connection.execute(newest.where(DECISION.c.account == account)).first()
         return None if row is None else dict(row._mapping)
 
     def decision_of(self, cl_ord_id: str) -> dict[str, Any] | None:
@@ -158,11 +171,21 @@ class SqlJournal:
     def rebuild(self) -> int:
         """Derive every order's state again from the facts, and return how many had drifted (always 0)."""
         with writing(self._engine) as connection:
-            before = {r.cl_ord_id: r.ord_status for r in connection.execute(sa.select(STATE))}
-            connection.execute(sa.delete(STATE))
-            _fold_states(connection, [i for (i,) in connection.execute(sa.select(ORDER.c.cl_ord_id))])
-            after = {r.cl_ord_id: r.ord_status for r in connection.execute(sa.select(STATE))}
-        return sum(before.get(i) != status for i, status in after.items())
+            before = {tuple(row) for row in connection.execute(sa.select(STATE))}
+            _fold_states(connection, connection.execute(sa.select(ORDER.c.cl_ord_id)).scalars().all())
+            after = {tuple(row) for row in connection.execute(sa.select(STATE))}
+        return len(after - before)
+
+
+def _require_account(lease: Lease, accounts: Collection[str]) -> None:
+    for account in accounts:
+        if account != lease.account:
+            raise InvalidValue("account", account, f"{lease.account}, for which the lease is")
+
+
+def _decision(connection: sa.Connection, account: str, session: date, book: str) -> sa.Row[Any] | None:
+    wanted = (DECISION.c.account == account) & (DECISION.c.session == session) & (DECISION.c.book == book)
+    return connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
@@ -188,11 +211,15 @@ def _risk_state(
         marks=marks,
         working=working,
         orders_today=len(today),
-        notional_today=sum(
-            (o.new_order.order_qty * marks.get(o.new_order.symbol, Decimal(0)) for o in today), Decimal(0)
-        ),
+        notional_today=sum((_notional(o, marks) for o in today), Decimal(0)),
         blocked=blocked,
     )
+
+
+def _notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
+    px = marks.get(order.new_order.symbol)
+    # Another book's order may have no price here; what was paid for it, or its own price, then counts.
+    return order_notional(order.new_order, px if px is not None and px.is_finite() else order.avg_px or Decimal(0))
 
 
 def _insert_intents(
@@ -231,18 +258,28 @@ def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDe
     )
 
 
+def _orders_to_mark(connection: sa.Connection, lease: Lease, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:
+    orders = _orders_of(connection, cl_ord_ids)
+    for unknown in set(cl_ord_ids) - {o.cl_ord_id for o in orders}:
+        raise OrderUnknown(unknown)
+    _require_account(lease, {o.new_order.account for o in orders})
+    return orders
+
+
 def _insert_marks(
     connection: sa.Connection, lease: Lease, ids: Sequence[str], mark: SendMark, now: datetime, text: str
 ) -> None:
     same = {"mark": mark.value, "token": lease.token, "marked_at": now, "text": text}
-    connection.execute(sa.insert(MARK), [{"cl_ord_id": i} | same for i in ids])
+    if ids:
+        connection.execute(sa.insert(MARK), [{"cl_ord_id": i} | same for i in ids])
 
 
 def _fold_states(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> set[str]:
     """Derive the state of these orders from their facts, and return the ids that are ours."""
-    orders = _orders(connection, ORDER.c.cl_ord_id.in_(cl_ord_ids))
+    orders = _orders_of(connection, cl_ord_ids)
     if orders:
-        connection.execute(sa.delete(STATE).where(STATE.c.cl_ord_id.in_(cl_ord_ids)))
+        for part in chunks(cl_ord_ids):
+            connection.execute(sa.delete(STATE).where(STATE.c.cl_ord_id.in_(part)))
         rows = [
             {
                 "cl_ord_id": o.cl_ord_id,
@@ -256,11 +293,13 @@ def _fold_states(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> set[st
     return {o.cl_ord_id for o in orders}
 
 
+def _orders_of(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:
+    return tuple(o for part in chunks(cl_ord_ids) for o in _orders(connection, ORDER.c.cl_ord_id.in_(part)))
+
+
 def _orders(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tuple[Order, ...]:
-    news = [
-        new_order_of(r)
-        for r in connection.execute(sa.select(ORDER).where(wanted).order_by(ORDER.c.transact_time, ORDER.c.position))
-    ]
+    intended = (ORDER.c.transact_time, ORDER.c.decision_id, ORDER.c.position)
+    news = [new_order_of(r) for r in connection.execute(sa.select(ORDER).where(wanted).order_by(*intended))]
     ids = sa.select(ORDER.c.cl_ord_id).where(wanted)
     reports = by_key(
         (report_of(r) for r in connection.execute(sa.select(REPORT).where(REPORT.c.cl_ord_id.in_(ids)).order_by("id"))),
@@ -277,11 +316,17 @@ def _open_ids(account: str) -> sa.Select[Any]:
     return sa.select(STATE.c.cl_ord_id).where((STATE.c.account == account) & STATE.c.is_open)
 
 
-def _known_reports(connection: sa.Connection, reports: Sequence[ExecutionReport]) -> dict[str, ExecutionReport]:
-    if not reports:
-        return {}
-    wanted = (REPORT.c.account == reports[0].account) & REPORT.c.exec_id.in_([r.exec_id for r in reports])
-    return {r.exec_id: report_of(r) for r in connection.execute(sa.select(REPORT).where(wanted))}
+def _known_reports(
+    connection: sa.Connection, reports: Sequence[ExecutionReport]
+) -> dict[str, dict[str, ExecutionReport]]:
+    """Return what is recorded already under the ids of these reports, by account and ExecID."""
+    known: dict[str, dict[str, ExecutionReport]] = {}
+    for account, told in by_key(reports, "account").items():
+        found = known[account] = {}
+        for part in chunks([r.exec_id for r in told]):
+            wanted = (REPORT.c.account == account) & REPORT.c.exec_id.in_(part)
+            found |= {r.exec_id: report_of(r) for r in connection.execute(sa.select(REPORT).where(wanted))}
+    return known
 
 
 def _stranger(report: ExecutionReport) -> Break:
@@ -295,10 +340,11 @@ def _stranger(report: ExecutionReport) -> Break:
 
 
 def _contradiction(known: ExecutionReport, report: ExecutionReport) -> Break:
+    names = [f.name for f in fields(report) if getattr(known, f.name) != getattr(report, f.name)]
     return Break(
         break_type=BreakType.EXECUTION,
         subject=report.exec_id,
-        ours=f"{known.last_qty} @ {known.last_px}",
-        theirs=f"{report.last_qty} @ {report.last_px}",
-        text=f"execution {report.exec_id} was reported before with other values; the first report is kept",
+        ours=", ".join(f"{name} {getattr(known, name)}" for name in names),
+        theirs=", ".join(f"{name} {getattr(report, name)}" for name in names),
+        text=f"execution {report.exec_id} was reported before with another {' and '.join(names)}; the first is kept",
     )

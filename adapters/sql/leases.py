@@ -31,7 +31,7 @@ class SqlLeases:
             nobody = {"account": account, "token": 0, "holder": "", "process": "", "expires_at": now}
             insert_new(connection, LeaseRow, [nobody])
             mine = LEASE.c.account == account
-            row = connection.execute(sa.select(LEASE).where(mine).with_for_update()).one()
+            row = connection.execute(sa.select(LEASE).where(mine)).one()
             if row.expires_at > now and not _is_dead(row.process):
                 raise LeaseHeld(account, row.holder, row.expires_at)
             lease = Lease(account=account, token=row.token + 1, holder=holder, expires_at=now + ttl)
@@ -63,8 +63,8 @@ class SqlLeases:
 
 
 def require_lease(connection: sa.Connection, lease: Lease) -> None:
-    """Raise LeaseLost unless the lease is the newest and has not expired; locks its row until the transaction ends."""
-    row = connection.execute(sa.select(LEASE).where(LEASE.c.account == lease.account).with_for_update()).one_or_none()
+    """Raise LeaseLost unless the lease is the newest and has not expired."""
+    row = connection.execute(sa.select(LEASE).where(LEASE.c.account == lease.account)).one_or_none()
     if row is None or row.token != lease.token or row.expires_at <= database_time(connection):
         raise LeaseLost(lease.account, lease.token)
 

@@ -46,4 +46,5 @@ class SqlOutbox:
             wanted = ALERT.c.fingerprint.in_([a.fingerprint for a in alerts])
             ids = [i for (i,) in connection.execute(sa.select(ALERT.c.id).where(wanted))]
             same = {"tried_at": now, "delivered": delivered, "text": text}
-            connection.execute(sa.insert(DELIVERY), [{"alert_id": i} | same for i in ids])
+            if ids:
+                connection.execute(sa.insert(DELIVERY), [{"alert_id": i} | same for i in ids])

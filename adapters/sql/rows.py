@@ -1,7 +1,7 @@
 """Rows and values: how each value of the desk is laid into its table and read back."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +15,7 @@ from trading.orders.executions import ExecType, ExecutionReport
 from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, TimeInForce
 
 T = TypeVar("T")
+_MOST_PARAMETERS = 10_000
 
 
 def table_of(model: type[SQLModel]) -> sa.Table:
@@ -27,8 +28,8 @@ def insert_new(connection: sa.Connection, model: type[SQLModel], rows: Sequence[
     if not rows:
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table_of(model)).on_conflict_do_nothing()
-    return sum(connection.execute(statement, row).rowcount for row in rows)
+    statement = dialect.insert(table_of(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(statement, list(rows)).rowcount
 
 
 def json_value(value: object) -> Any:
@@ -52,7 +53,8 @@ def json_value(value: object) -> Any:
 
 def flat(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a row, enums as their value."""
-    return {k: v.value if isinstance(v, Enum) else v for k, v in asdict(value).items()}
+    row = {f.name: getattr(value, f.name) for f in fields(value)}
+    return {k: v.value if isinstance(v, Enum) else v for k, v in row.items()}
 
 
 def report_of(row: sa.Row[Any]) -> ExecutionReport:
@@ -101,3 +103,9 @@ def by_key(values: Iterable[T], key: str) -> dict[str, list[T]]:
     for value in values:
         groups.setdefault(getattr(value, key), []).append(value)
     return groups
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the values in parts that fit an IN list: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
+    for start in range(0, len(values), _MOST_PARAMETERS):
+        yield values[start : start + _MOST_PARAMETERS]

@@ -7,29 +7,47 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
-from adapters.sql.engine import reading
+from adapters.sql.engine import reading, writing
 from trading.errors import SchemaMismatch
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring the schema to this version; does nothing when it is there already."""
+    """Bring the schema to this version, in one transaction; does nothing when it is there already.
+
+    Raises:
+        SchemaMismatch: the schema is that of a newer version.
+    """
     config = _config()
-    with engine.connect() as connection:
+    with writing(engine) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as exc:  # a revision that this version has never heard of
+            raise _mismatch(connection) from exc
 
 
 def require_schema(engine: sa.Engine) -> None:
     """Raise SchemaMismatch unless the schema is the one of this version."""
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
     with reading(engine) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != wanted:
-        raise SchemaMismatch(found or "empty", wanted or "empty")
+        if _found(connection) != _wanted():
+            raise _mismatch(connection)
+
+
+def _mismatch(connection: sa.Connection) -> SchemaMismatch:
+    return SchemaMismatch(_found(connection) or "empty", _wanted() or "empty")
+
+
+def _found(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _wanted() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
