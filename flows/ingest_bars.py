@@ -25,7 +25,7 @@ async def ingest_bars(
     session: date | None = None,
     source: str = "sample",
     storage: str = "desk",
-    history_sessions: Annotated[int, Field(ge=30)] = 520,
+    history_sessions: Annotated[int, Field(gt=0)] | None = None,
     missed_run: MissedRun = MissedRun.CATCH_UP,
 ) -> State[Any]:
     """Fetch the session's bars, check every one, store what passes and quarantine the rest.
@@ -36,7 +36,7 @@ async def ingest_bars(
         session: Which session. None: today's.
         source: Name of the bar source block.
         storage: Name of the desk storage block.
-        history_sessions: How many sessions to fetch of symbols that have none stored; at least 30.
+        history_sessions: How many sessions to fetch. None: what is new, and two years when a symbol has none stored.
         missed_run: What a late run does.
     """
     settings, places = await load(BarSource, source), await load(DeskStorage, storage)

@@ -9,19 +9,23 @@ from blocks.desk import Ledger, load, wall_clock
 from blocks.desk_storage import DeskStorage
 from tasks.deliver import deliver_due
 from trading.alerts import Alert, Severity
+from trading.errors import LedgerError
 
 
 async def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Put an alert into the outbox and try to deliver it; Prefect calls this by these parameter names."""
     places = await load(DeskStorage, flow_run.parameters.get("storage", "desk"))
-    ledger = Ledger.of(places)
-    ledger.outbox.raise_alert(
-        Alert(
-            fingerprint=f"failed {flow_run.id}",
-            severity=Severity.CRITICAL,
-            title=f"{flow.name} {state.name}",
-            text=f"Run {flow_run.name} ended as {state.name}: {state.message}\nRunning it again is safe.",
-            raised_at=wall_clock(),
-        )
+    alert = Alert(
+        fingerprint=f"failed {flow_run.id}",
+        severity=Severity.CRITICAL,
+        title=f"{flow.name} {state.name}",
+        text=f"Run {flow_run.name} ended as {state.name}: {state.message}\nRunning it again is safe.",
+        raised_at=wall_clock(),
     )
-    await deliver_due(places, ledger)
+    try:
+        ledger = Ledger.of(places)
+        ledger.outbox.raise_alert(alert)
+        await deliver_due(places, ledger)
+    except LedgerError:
+        if places.alerts is not None:  # the outbox is what failed: say it at once, or nobody hears of it
+            await places.alerts.sender().send([alert])

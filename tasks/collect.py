@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from blocks.desk import Clock, Desk
 from trading.broker import AccountStatement
 from trading.market.adjustments import CorporateAction, EffectiveAction
@@ -14,19 +11,12 @@ from trading.reconciliation import Break
 LOOK_BACK = timedelta(days=3)  # asked for again each time: a late report is found, a known one changes nothing
 
 
-@task(name="collect_facts", retries=3, retry_delay_seconds=[1, 5, 15], timeout_seconds=120, cache_policy=NO_CACHE)
-async def collect(desk: Desk, clock: Clock) -> tuple[Break, ...]:
-    """Record what the broker reports; asking is idempotent, so it may be retried.
+async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], AccountStatement]:
+    """Record executions, cash and corporate actions; asking is idempotent.
 
     Returns:
-        A break for every report that fits no order of ours.
+        A break for every new report that fits no order of ours, and the broker's statement.
     """
-    breaks, _ = await collect_facts(desk, clock)
-    return breaks
-
-
-async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], AccountStatement]:
-    """Record executions, cash and corporate actions, and return what fits no order of ours with the statement."""
     broker = desk.broker(clock)
     known = desk.ledger.facts.executions(desk.name)
     since = max((r.transact_time for r in known), default=None)

@@ -17,6 +17,7 @@ from blocks.desk import Clock, Desk
 from tasks.collect import record_actions
 from tasks.publish import publish_table
 from tasks.value import last_prices
+from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
 from trading.market.adjustments import Split, adjusted_closes
 from trading.market.bars import DailyBars
@@ -73,6 +74,7 @@ async def decide(
 
     Raises:
         StrategyFailed: it raised, or its weights cannot be traded.
+        BarsNotPassed: the store lacks sessions that the strategy looks back on.
     """
     record_actions(desk, times.open_at)
     strategy = make_strategy(choice.name, choice.parameters)
@@ -126,8 +128,19 @@ def point_in_time(desk: Desk, bars: DailyBars, session: date, report: QualityRep
 
 
 def _bars(desk: Desk, strategy: Strategy, bars_session: date) -> DailyBars:
-    first = desk.market.calendar.sessions_before(bars_session, strategy.lookback_sessions)
-    return desk.market.store.read(desk.market.settings.name, desk.market.symbols(), first, bars_session)
+    """Return the sessions that the strategy looks back on; all of them, or nothing may be decided by them.
+
+    A strategy that sees too little says nothing of a symbol, and nothing means to sell it.
+    """
+    calendar, source = desk.market.calendar, desk.market.settings.name
+    first = calendar.sessions_before(bars_session, strategy.lookback_sessions - 1)
+    bars = desk.market.store.read(source, desk.market.symbols(), first, bars_session)
+    missing = calendar.session_index(first, bars_session).difference(bars.frame["session"].unique())
+    if len(missing):
+        why = f"the strategy looks back to {first}, and {len(missing)} sessions since are not stored, the first "
+        why += f"{missing[0]:%Y-%m-%d}; run ingest_bars with history_sessions={strategy.lookback_sessions}"
+        raise BarsNotPassed(bars_session, source, why)
+    return bars
 
 
 def _worth(desk: Desk, bars: DailyBars, times: SessionTimes) -> Worth:
