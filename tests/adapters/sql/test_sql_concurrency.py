@@ -12,9 +12,9 @@ FOUR = ("left", "right", "upper", "lower")
 
 def test_halts_of_four_processes_are_all_in_one_unbroken_trail(ledger):
     # Each entry is numbered and hashed after the last one, which another process may be writing just then.
-    all_at_once(ledger.engine, *((halt, name, 15) for name in FOUR))
+    all_at_once(ledger.engine, *((halt, name, 10) for name in FOUR))
 
-    assert (ledger.count("halt"), ledger.count("audit_entry")) == (60, 60)
+    assert (ledger.count("halt"), ledger.count("audit_entry")) == (40, 40)
     assert first_broken_entry(ledger.engine) is None
 
 

@@ -19,9 +19,9 @@ SECRET = "s3cr3t"
 
 
 @pytest.fixture
-def file(new_sqlite) -> Path:
+def file(sqlite) -> Path:
     """The file of a migrated ledger."""
-    return Path(new_sqlite(True).removeprefix("sqlite:///"))
+    return Path(sqlite.new().removeprefix("sqlite:///"))
 
 
 def refusal(url: str) -> str:
@@ -74,8 +74,8 @@ class TestOpening:
     def test_a_wrong_url_is_told_with_the_way_out_and_without_its_password(self, url, says):
         assert says in refusal(url)
 
-    def test_a_database_that_the_server_does_not_have_is_named(self, new_postgresql):
-        url = sa.make_url(new_postgresql(True)).set(database="openbell", password=SECRET)
+    def test_a_database_that_the_server_does_not_have_is_named(self, postgresql):
+        url = sa.make_url(postgresql.new()).set(database="openbell", password=SECRET)
 
         assert 'database "openbell" does not exist' in refusal(url.render_as_string(hide_password=False))
 
@@ -132,7 +132,7 @@ class TestWriting:
         with writing(ledger.engine):
             assert ledger.journal.orders("DU100") == ()
 
-    @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+    @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
     def test_a_desk_goes_on_after_its_postgresql_server_was_restarted(self, ledger):
         ledger.lease()
         other = sa.create_engine(ledger.engine.url, poolclass=sa.NullPool)
