@@ -16,15 +16,15 @@ from adapters.sql.rows import json_value
 from blocks.desk import Clock, Desk
 from tasks.collect import record_actions
 from tasks.publish import publish_table
-from tasks.value import last_prices
+from tasks.value import after_splits, last_prices, prices_at_open
 from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
-from trading.market.adjustments import Split, adjusted_closes
+from trading.market.adjustments import adjusted_closes
 from trading.market.bars import DailyBars
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
 from trading.positions.books import equity
-from trading.positions.sizing import SizingRules, prices_of, size_targets
+from trading.positions.sizing import SizingRules, size_targets
 from trading.strategies.catalogue import make_strategy, run_strategy, source_hash
 from trading.strategies.strategy import PointInTimeBars, Strategy
 
@@ -88,7 +88,7 @@ async def decide(
     targets = size_targets(
         weights=weights,
         prices=worth.prices,
-        held=worth.held,
+        held=desk.ledger.facts.held(desk.name, book, times.open_at),
         instruments=desk.market.instruments(),
         equity=worth.equity,
         rules=sizing,
@@ -147,19 +147,10 @@ def _worth(desk: Desk, bars: DailyBars, times: SessionTimes) -> Worth:
     books = desk.ledger.facts.books(desk.name, times.open_at)
     held = books.held()
     bars_session = desk.market.calendar.previous_session(times.session)
-    marks = _after_splits(desk, last_prices(desk, bars_session, held), times.session)
-    closes = bars.on(bars_session)["close"].dropna().to_dict()
-    instruments = desk.market.instruments()
-    fresh = _after_splits(desk, prices_of(closes, instruments), times.session)
-    prices = {**marks, **fresh}
-    on_grid = {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}
-    return Worth(cash=books.cash, equity=equity(books, marks), held=held, prices=on_grid)
-
-
-def _after_splits(desk: Desk, prices: Mapping[str, Decimal], session: date) -> dict[str, Decimal]:
-    actions = desk.market.store.actions(desk.market.settings.name, session, session)
-    ratios = {a.symbol: a.new_per_old for a in actions if isinstance(a, Split)}
-    return {symbol: px / ratios[symbol] if symbol in ratios else px for symbol, px in prices.items()}
+    marks = after_splits(desk, last_prices(desk, bars_session, held), times.session)
+    fresh = [str(symbol) for symbol in bars.on(bars_session)["close"].dropna().index]
+    prices = prices_at_open(desk, times.session, {*held, *fresh})
+    return Worth(cash=books.cash, equity=equity(books, marks), held=held, prices=prices)
 
 
 def _frozen(desk: Desk, report: QualityReport, worth: Worth) -> dict[str, str]:

@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Desk
 from tasks.publish import publish_table
+from tasks.value import prices_at_open
 from trading.alerts import Alert, Severity
 from trading.ledger import Decision, Lease
 from trading.market.quality import QualityReport
@@ -32,12 +33,14 @@ async def limit(
         expire_time=times.place_by,
         transact_time=decision.decided_at,
     )
+    held = desk.ledger.facts.books(desk.name, times.open_at).held()
+    sized_by = {t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None}
     verdicts = desk.ledger.journal.intend(
         lease,
         decision,
         orders,
         desk.account.risk_limits.limits,
-        marks={t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None},
+        marks=prices_at_open(desk, times.session, held) | sized_by,
         blocked=report.quarantined(),
     )
     _alert(desk, decision, verdicts)

@@ -14,6 +14,7 @@ from adapters.sql.tables import (
     CashMovementRow,
     CorporateActionRow,
     ExecutionReportRow,
+    NewOrderRow,
     QualityReportRow,
     ReconciliationRow,
 )
@@ -33,6 +34,7 @@ from trading.positions.books import Books, fold_books
 from trading.reconciliation import Break, BreakType
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
+ORDER = table_of(NewOrderRow)
 QUALITY, RECONCILIATION = table_of(QualityReportRow), table_of(ReconciliationRow)
 _EXECUTED = (ExecType.TRADE.value, ExecType.TRADE_CORRECT.value, ExecType.TRADE_CANCEL.value)
 
@@ -78,6 +80,17 @@ class SqlFacts:
         """Return positions and cash, folded from every fact and the corporate actions in effect by `as_of`."""
         with reading(self._engine) as connection:
             return read_books(connection, account, as_of)
+
+    def held(self, account: str, book: str, as_of: datetime) -> dict[str, Decimal]:
+        """Return what a strategy book of the account holds: the fold of the executions of its own orders.
+
+        What the account holds beyond its books, such as a person's own trades, belongs to none of them.
+        """
+        ours = sa.select(ORDER.c.cl_ord_id).where((ORDER.c.account == account) & (ORDER.c.book == book))
+        wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
+        with reading(self._engine) as connection:
+            actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
+            return fold_books(_executions(connection, wanted), (), actions).held()
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
