@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from adapters.paper.broker import PaperBroker
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from blocks.bar_source import BarSource
 from blocks.risk_limits import RiskLimitsBlock
 from trading.broker import Broker

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from adapters.paper import hours
 from adapters.paper.matching import Moment, WorkingOrder
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from trading.market.instruments import Instrument
 from trading.orders.orders import NewOrderSingle, OrdStatus, TimeInForce
 

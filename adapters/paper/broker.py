@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.paper import records
 from adapters.paper.admission import admit
+from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ACCOUNTS, ORDERS, POSITIONS
 from adapters.paper.reports import make_report
-from adapters.paper.settings import PaperSettings
 from adapters.paper.settlement import Due, Shown, find_due, settle, shown_by
 from trading.broker import AccountStatement, BrokerFence, BrokerPosition, CashMovement, CashMovementType
 from trading.errors import BrokerUnavailable, MarketDataError, OutcomeUnknown

@@ -20,7 +20,7 @@ from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from trading.market.instruments import Instrument
 from trading.orders.orders import OrdStatus, OrdType, Side, TimeInForce
 

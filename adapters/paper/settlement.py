@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from adapters.paper import hours, records
 from adapters.paper.matching import Bar, WorkingOrder, bar_of
+from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ORDERS, POSITIONS, REPORTS
-from adapters.paper.settings import PaperSettings
 from adapters.paper.timeline import Timeline, Traded
 from trading.broker import CashMovement
 from trading.errors import UnknownSymbol

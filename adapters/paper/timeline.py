@@ -26,8 +26,8 @@ from adapters.paper.matching import (
     match_session,
     qty_cap,
 )
+from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.reports import NumberedReport, make_report
-from adapters.paper.settings import PaperSettings
 from trading.broker import CashMovement, CashMovementType
 from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.instruments import Instrument

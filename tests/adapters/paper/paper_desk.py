@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 
 from adapters.paper.broker import PaperBroker
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from adapters.sql.engine import make_engine
 from trading.market.adjustments import CorporateAction
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame

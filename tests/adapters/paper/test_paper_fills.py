@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from tests.adapters.paper.paper_desk import (
     FREE,
     MONDAY,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
 from adapters.paper.broker import PaperBroker
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from adapters.sql.engine import make_engine
 from tests.adapters.paper.paper_desk import NAN, Clock, MemoryMarket, a_bar, a_broker, an_order
 from trading.broker import AccountStatement

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.paper.matching import cut, px_with_costs
-from adapters.paper.settings import PaperSettings
+from adapters.paper.paper_settings import PaperSettings
 from trading.orders.orders import Side
 
 
