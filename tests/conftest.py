@@ -27,6 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
             "PREFECT_LOGGING_TO_API_ENABLED": "false",
             "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # a block registers itself when it is saved
             "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+            # As `openbell up` tunes its server: concurrent writers of SQLite meet HTTP 503, and wait 2 s each time.
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
             "DO_NOT_TRACK": "1",
         }
     )

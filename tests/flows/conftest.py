@@ -1,0 +1,78 @@
+"""Desks prepared once, of which each test takes a copy."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.desks import FRIDAY, TUESDAY, WEDNESDAY, DeskFolder, a_copy, a_new_desk
+from trading.risk.limits import RiskLimits
+
+Copy = Callable[..., Awaitable[DeskFolder]]
+
+
+@pytest.fixture(scope="session")
+def empty_desk(prefect_harness: None, tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
+    """A desk without bars."""
+    return _run(a_new_desk(tmp_path_factory.mktemp("empty")))
+
+
+@pytest.fixture(scope="session")
+def fresh_desk(empty_desk: DeskFolder, tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
+    """A desk with the sample's bars up to Tuesday, that has never traded."""
+
+    async def make() -> DeskFolder:
+        desk = await a_copy(empty_desk, tmp_path_factory.mktemp("fresh"))
+        assert (await desk.ingest(FRIDAY, history_sessions=260)).is_completed()
+        assert (await desk.ingest(TUESDAY)).is_completed()
+        return desk
+
+    desk = _run(make())
+    gc.freeze()  # what is imported by now stays: walking through it again and again doubles the time of a flow
+    return desk
+
+
+@pytest.fixture(scope="session")
+def invested_desk(fresh_desk: DeskFolder, tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
+    """A desk that bought five of six stocks on Tuesday; XOM may not be traded, so its orders are refused."""
+
+    async def make() -> DeskFolder:
+        symbols = ["AAPL", "CVX", "MRK", "MSFT", "PFE", "XOM"]
+        settings = {"source": {"symbols": symbols}, "limits": RiskLimits(blocked_symbols=("XOM",))}
+        desk = await a_copy(fresh_desk, tmp_path_factory.mktemp("invested"), **settings)
+        assert (await desk.trade(TUESDAY)).is_completed()
+        assert (await desk.reconcile(TUESDAY)).is_completed()
+        return desk
+
+    return _run(make())
+
+
+@pytest.fixture(scope="session")
+def traded_desk(fresh_desk: DeskFolder, tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
+    """A desk that bought all 20 stocks on Wednesday, and has Wednesday's bars."""
+
+    async def make() -> DeskFolder:
+        desk = await a_copy(fresh_desk, tmp_path_factory.mktemp("traded"))
+        assert (await desk.trade(WEDNESDAY)).is_completed()
+        assert (await desk.ingest(WEDNESDAY)).is_completed()
+        return desk
+
+    return _run(make())
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Copy:
+    """Copy a prepared desk into this test's folder."""
+
+    async def copy(prepared: DeskFolder, **settings: Any) -> DeskFolder:
+        return await a_copy(prepared, tmp_path / "desk", **settings)
+
+    return copy
+
+
+def _run(made: Coroutine[Any, Any, DeskFolder]) -> DeskFolder:
+    with asyncio.Runner() as runner:
+        return runner.run(made)

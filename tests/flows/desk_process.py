@@ -1,0 +1,185 @@
+"""Flows in processes of their own, which stop themselves dead at a chosen durable step.
+
+A durable step is a commit that changed something in the ledger, or a file put in its place in the desk's folder. The
+code under test is not touched: the process listens to SQLAlchemy and to `os.replace`.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
+
+SECONDS = 120.0
+WRITES = {"INSERT": 2, "UPDATE": 1, "DELETE": 2}  # place of the table's name in the statement
+FOLLOWERS = ("order_state",)  # written in every transaction of an order, so they name none
+
+
+class Moment(StrEnum):
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAt:
+    """The step at which the process sends itself a signal: its number from 1, or the first of that name."""
+
+    step: int | str
+    moment: Moment
+    signal: int = signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a process.
+
+    Attributes:
+        exit_code: 0 when the flow completed, 1 when it failed, -9 when it was killed.
+        message: of the flow's last state.
+        steps: the durable steps it took, by name; none when it was killed.
+    """
+
+    exit_code: int | None
+    message: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class DeskProcess:
+    """A running flow."""
+
+    process: ForkServerProcess
+    told: Connection
+
+    def wait(self) -> Outcome:
+        """Wait for the end."""
+        self.process.join(SECONDS)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+            return Outcome(exit_code=None, message=f"did not end within {SECONDS:.0f} s")
+        try:
+            said = json.loads(self.told.recv_bytes())
+        except EOFError:  # it was killed
+            said = {}
+        code = self.process.exitcode
+        self.told.close()
+        self.process.close()
+        return Outcome(exit_code=code, message=said.get("message", ""), steps=tuple(said.get("steps", ())))
+
+    def wait_until_stopped(self) -> None:
+        """Wait until the process has stopped itself; it says so as the last thing before."""
+        assert self.told.poll(SECONDS), "the process never came to the step"
+        assert json.loads(self.told.recv_bytes()) == "stopping"
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_STOPPED:
+            os.sched_yield()
+
+    def go_on(self) -> None:
+        """Let a stopped process run again."""
+        os.kill(self.process.pid, signal.SIGCONT)
+
+
+def start_flow(
+    api_url: str, flow: str, parameters: Mapping[str, Any], home: Path, stop: StopAt | None = None
+) -> DeskProcess:
+    """Run `package.module:flow` in a new process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.flows.warm_desk"])
+    with pytest.MonkeyPatch.context() as patch:  # the processes read Prefect's settings as they are here the first time
+        patch.setenv("PREFECT_API_URL", api_url)
+        patch.setenv("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        forkserver.ensure_running()
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_main, args=(there, flow, dict(parameters), home, stop), daemon=True)
+    process.start()
+    there.close()
+    return DeskProcess(process=process, told=here)
+
+
+def run_flow(api_url: str, flow: str, parameters: Mapping[str, Any], home: Path, stop: StopAt | None = None) -> Outcome:
+    """Run it to its end."""
+    return start_flow(api_url, flow, parameters, home, stop).wait()
+
+
+class Steps:
+    """Counts the durable steps of this process, and stops it at one of them."""
+
+    def __init__(self, stop: StopAt | None, tell: Callable[[Any], None]) -> None:
+        self.taken: list[str] = []
+        self._stop, self._tell = stop, tell
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.taken.append(name)
+        self._stop_if_here(Moment.BEFORE)
+        yield
+        self._stop_if_here(Moment.AFTER)
+
+    def _stop_if_here(self, moment: Moment) -> None:
+        if self._stop and self._stop.moment is moment and self._is_here(self._stop.step):
+            if self._stop.signal == signal.SIGSTOP:
+                self._tell("stopping")
+            os.kill(os.getpid(), self._stop.signal)
+
+    def _is_here(self, step: int | str) -> bool:
+        if isinstance(step, int):
+            return len(self.taken) == step
+        return self.taken[-1] == step and self.taken.count(step) == 1
+
+
+def listen(steps: Steps, home: Path) -> None:
+    """Make every durable step of this process known to `steps`."""
+    commit, replace = DefaultDialect.do_commit, os.replace
+
+    def do_commit(dialect: DefaultDialect, connection: Any) -> None:
+        changes, info = connection.total_changes, connection.info
+        tables = info.pop("tables", {})
+        changed, info["changes"] = changes != info.get("changes", 0), changes
+        if not changed:
+            return commit(dialect, connection)
+        named = [t for t in tables if t not in FOLLOWERS]
+        with steps.step("commit " + "+".join(named)):
+            return commit(dialect, connection)
+
+    def put_in_place(source: Any, target: Any, **places: Any) -> None:
+        if not Path(target).is_relative_to(home):
+            return replace(source, target, **places)
+        with steps.step(f"rename {Path(target).name}"):
+            return replace(source, target, **places)
+
+    DefaultDialect.do_commit = do_commit
+    os.replace = os.rename = put_in_place
+    sa.event.listen(sa.Engine, "before_cursor_execute", _note_table)
+
+
+def _note_table(connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    words = statement.split(None, 3)
+    if words[0] in WRITES:
+        connection.connection.info.setdefault("tables", {})[words[WRITES[words[0]]].strip('"')] = None
+
+
+def _main(told: Connection, flow: str, parameters: dict[str, Any], home: Path, stop: StopAt | None) -> None:
+    def tell(value: Any) -> None:
+        told.send_bytes(json.dumps(value).encode())
+
+    steps = Steps(stop, tell)
+    listen(steps, home)
+    module, name = flow.split(":")
+    state = asyncio.run(getattr(import_module(module), name)(**parameters, return_state=True))
+    tell({"message": state.message or "", "steps": steps.taken})
+    os._exit(0 if state.is_completed() else 1)  # what Prefect would still tell its server is no matter here
