@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
-import sqlalchemy as sa
-
 from adapters.parquet_bars import ParquetBars
-from adapters.sql.books import SqlFacts
-from adapters.sql.halts import SqlHalts
-from adapters.sql.journal import SqlJournal
-from adapters.sql.leases import SqlLeases
-from adapters.sql.outbox import SqlOutbox
-from adapters.sql.schema import require_schema
+from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerAccount
 from blocks.desk_storage import DeskStorage
@@ -30,37 +23,6 @@ B = TypeVar("B", BrokerAccount, DeskStorage, BarSource)
 def wall_clock() -> datetime:
     """Return the time, UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The ledger's parts, on one engine."""
-
-    engine: sa.Engine
-    leases: SqlLeases
-    journal: SqlJournal
-    facts: SqlFacts
-    halts: SqlHalts
-    outbox: SqlOutbox
-
-    @classmethod
-    def of(cls, storage: DeskStorage) -> Self:
-        """Open the ledger.
-
-        Raises:
-            SchemaMismatch: it has not been migrated to this version.
-            LedgerUnavailable: it cannot be read.
-        """
-        engine, stop_file = storage.engine(), storage.stop_file
-        require_schema(engine)
-        return cls(
-            engine=engine,
-            leases=SqlLeases(engine),
-            journal=SqlJournal(engine, stop_file=stop_file),
-            facts=SqlFacts(engine),
-            halts=SqlHalts(engine, stop_file=stop_file),
-            outbox=SqlOutbox(engine),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from adapters.parquet_bars import ParquetBars
-from adapters.sql.engine import make_engine
+from adapters.sql.ledger import LedgerPlace
 from blocks.alert_channels import AlertChannels
 
 
@@ -30,7 +30,7 @@ class DeskStorage(Block):
     @property
     def stop_file(self) -> Path:
         """Return the file whose presence halts the desk."""
-        return self.home / "STOP"
+        return self._ledger.stop_file
 
     @property
     def docs_folder(self) -> Path:
@@ -49,9 +49,11 @@ class DeskStorage(Block):
 
     def engine(self) -> sa.Engine:
         """Return an engine on the ledger."""
-        return make_engine(
-            self.ledger_url.get_secret_value() if self.ledger_url else f"sqlite:///{self.home}/ledger.db"
-        )
+        return self._ledger.engine()
+
+    @property
+    def _ledger(self) -> LedgerPlace:
+        return LedgerPlace(home=self.home, url=self.ledger_url.get_secret_value() if self.ledger_url else None)
 
     def store(self) -> ParquetBars:
         """Return the bar store."""

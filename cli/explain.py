@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.markup import escape
 from rich.tree import Tree
 
 from adapters.sql.rows import json_value
+from cli.pages import page
 from trading.errors import OrderUnknown
 
 if TYPE_CHECKING:
-    from blocks.desk import Ledger
+    from adapters.sql.ledger import Ledger
 
 
 def explain_order(ledger: "Ledger", cl_ord_id: str) -> dict[str, Any]:
@@ -47,30 +48,26 @@ def show_explanation(explanation: dict[str, Any]) -> None:
     order, verdict, target = explanation["order"], explanation["risk_decision"], explanation["target"]
     decision, quality = explanation["decision"], explanation["quality"]
     what = f"{order['side']} {order['order_qty']} {order['symbol']} {order['ord_type']}" if order else verdict["symbol"]
-    tree = Tree(f"[bold]{verdict['cl_ord_id']}[/bold]  {what}: [bold]{explanation['status']}[/bold]")
+    tree = Tree(f"[bold]{verdict['cl_ord_id']}[/bold]  {escape(what)}: [bold]{explanation['status']}[/bold]")
     gate = "accepted" if verdict["accepted"] else f"refused {verdict['code']}: {verdict['text']}"
-    tree.add(f"risk gate: {gate}")
+    tree.add(escape(f"risk gate: {gate}"))
     tree.add(f"approval: {explanation['approved_by']}")
     if target:
-        tree.add(
-            f"target: weight {target['weight']:.4f} at {target['reference_px']} makes {target['target_qty']}, "
-            f"held {target['held_qty']}, so {target['order_qty']} ({target['reason']})"
-        )
-    tree.add(
-        f"decision {decision['decision_id']} at {decision['decided_at']}: {decision['strategy']} "
-        f"{decision['parameters']} with equity {decision['equity']}, {decision['code_version']}"
-    )
-    bars = tree.add(
-        f"bars of {decision['source']}, {decision['first_session']} to {decision['bars_session']}, "
-        f"sha256 {decision['bars_hash']}"
-    )
+        sized = f"weight {target['weight']:.4f} at {target['reference_px']} makes {target['target_qty']}"
+        held = f"held {target['held_qty']}, so {target['order_qty']} ({target['reason']})"
+        tree.add(escape(f"target: {sized}, {held}"))
+    decided = tree.add(escape(f"decision {decision['decision_id']} at {decision['decided_at']}"))
+    decided.add(escape(f"{decision['strategy']} {decision['parameters']} with equity {decision['equity']}"))
+    decided.add(escape(decision["code_version"]))
+    bars = tree.add(escape(f"bars of {decision['source']}, {decision['first_session']} to {decision['bars_session']}"))
+    bars.add(f"sha256 {decision['bars_hash']}")
     found = f"{quality['day']}, {quality['rows']:,} bars checked" if quality else "not in this ledger"
     bars.add(f"quality verdict {decision['verdict_id']}: {found}")
     sent = tree.add("sent" if explanation["sent"] else "never sent")
     for mark in explanation["sent"]:
-        sent.add(f"{mark['marked_at']} {mark['mark']} {mark['text']}")
+        sent.add(escape(f"{mark['marked_at']} {mark['mark']} {mark['text']}"))
     heard = tree.add("the broker said" if explanation["reports"] else "the broker said nothing")
     for r in explanation["reports"]:
         fill = f" {r['last_qty']} at {r['last_px']}, commission {r['commission']}" if r["last_px"] else ""
-        heard.add(f"{r['transact_time']} {r['exec_type']}{fill} ({r['exec_id']}) {r['text']}")
-    Console().print(tree)
+        heard.add(escape(f"{r['transact_time']} {r['exec_type']}{fill} ({r['exec_id']}) {r['text']}"))
+    page().print(tree, highlight=False)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.markup import escape
 
 from cli.prefect_server import DEFAULT_PORT, PrefectServer, adopt, client_environment, running_server
-from cli.prepare import home_folder, prepare
+from cli.prepare import home_folder, ledger_place, prepare
 from trading.errors import InvalidValue, TradingError
 
 if TYPE_CHECKING:
-    from blocks.desk import Ledger
+    from adapters.sql.ledger import Ledger
 
 app = App(
     name="openbell",
@@ -56,11 +57,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the day of one session, or rehearse a range of them: ingest, check, decide, limit, place, reconcile."""
-    from cli.run import run_and_show
-
     if (first is None) != (last is None) or (first is not None and session is not None):
         raise InvalidValue("session", str(session or first or last), "given alone, or as both --from and --to")
-    home = home_folder()
+    home, chosen = home_folder(), _json_object("parameters", parameters)
+    from cli.run import run_and_show
+
     with _prefect(home, port) as server:
         asyncio.run(
             run_and_show(
@@ -71,7 +72,7 @@ def run(
                 last=last,
                 account=account or ("paper" if first is None else "rehearsal"),
                 strategy=strategy,
-                parameters=_json_object("parameters", parameters),
+                parameters=chosen,
                 as_json=as_json,
             )
         )
@@ -89,11 +90,15 @@ def up(*, port: Port = DEFAULT_PORT) -> int:
 @app.command
 def status(*, as_json: Json = False) -> None:
     """Show whether the desk trades, who holds which account, and what each account was last worth."""
-    from cli.pages import show
+    from cli.pages import show, show_json
     from cli.status import status_rows
 
-    for title, rows in status_rows(_ledger(), home_folder()).items():
-        show(title, rows, as_json=as_json)
+    pages = status_rows(_ledger(), home_folder())
+    if as_json:
+        show_json(pages)
+        return
+    for title, rows in pages.items():
+        show(title, rows)
 
 
 @app.command
@@ -107,13 +112,16 @@ def orders(*, account: Account = "paper", session: date | None = None, as_json: 
 @app.command
 def positions(*, account: Account = "paper", as_json: Json = False) -> None:
     """List what an account holds, and what it has earned."""
-    from cli.pages import position_rows, show
+    from cli.pages import position_rows, show, show_json
 
     ledger = _ledger()
     books = ledger.facts.books(account, datetime.now(UTC))
     worth = ledger.facts.reconciliations(account)
     rows = position_rows(books, worth[-1].marks if worth else {})
-    show(f"Positions of {account}, cash {books.cash:,.2f}", rows, as_json=as_json)
+    if as_json:
+        show_json({"cash": books.cash, "positions": rows})
+    else:
+        show(f"Positions of {account}, cash {books.cash:,.2f}", rows)
 
 
 @app.command
@@ -128,10 +136,11 @@ def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
 def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
     """Show why an order exists: gate, target, strategy, bars, their verdict; and what became of it."""
     from cli.explain import explain_order, show_explanation
+    from cli.pages import show_json
 
     explanation = explain_order(_ledger(), cl_ord_id)
     if as_json:
-        Console().print_json(json.dumps(explanation))
+        show_json(explanation)
     else:
         show_explanation(explanation)
 
@@ -148,7 +157,7 @@ def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
     if accounts:
         with _prefect(home, port):
             for line in asyncio.run(cancel_working(accounts)):
-                Console().print(line)
+                Console().print(line, markup=False)
 
 
 @app.command
@@ -176,7 +185,8 @@ def main() -> None:
     try:
         sys.exit(app())
     except TradingError as exc:
-        Console(stderr=True).print(f"[bold red]openbell:[/bold red] {exc}", highlight=False)
+        line = f"[bold red]openbell:[/bold red] {escape(str(exc))}"
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -190,11 +200,13 @@ def _prefect(home: Path, port: int) -> Iterator[PrefectServer]:
 
 
 def _ledger() -> "Ledger":
-    """Open the ledger without Prefect's server: what is read here must be readable when nothing else runs."""
-    from blocks.desk import Ledger
-    from cli.prepare import desk_storage
+    """Open the ledger without Prefect: what is read here must be readable when nothing else runs."""
+    from adapters.sql.ledger import Ledger
 
-    return Ledger.of(desk_storage(home_folder()))
+    place = ledger_place(home_folder())
+    if place.url is None and not place.file.exists():  # SQLite would make an empty one
+        raise InvalidValue("ledger", str(place.file), "there; `openbell init` makes it, OPENBELL_HOME names its folder")
+    return Ledger.of(place)
 
 
 def _json_object(name: str, text: str) -> dict[str, Any]:

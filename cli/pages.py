@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.sql.books import Reconciliation
@@ -16,27 +18,48 @@ from trading.positions.books import Books
 from trading.reconciliation import Break
 from trading.risk.limits import RiskDecision
 
-NUMBERS = frozenset({"weight", "price", "held", "target", "order", "quantity", "filled", "value", "commission", "cost"})
+NUMBERS = frozenset(
+    {"weight", "price", "held", "target", "order", "quantity", "filled", "value", "cost", "realized", "dividends"}
+    | {"commission", "working orders", "equity"}
+)
+CASH = frozenset({"value", "cost", "realized", "dividends", "commission", "equity"})  # shown in cents
 PLAIN_WIDTH = 140  # of a page that goes to a file or a pipe
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
     """Print rows as a table, or as one JSON array."""
-    console = Console() if Console().is_terminal else Console(width=PLAIN_WIDTH)
     if as_json:
-        console.print_json(json.dumps(json_value(list(rows))))
+        show_json(list(rows))
         return
     if not rows:
-        console.print(f"[bold]{title}[/bold]: none")
+        page().print(f"[bold]{escape(title)}[/bold]: none")
         return
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
     for name in rows[0]:
         table.add_column(
             name, justify="right" if name in NUMBERS else "left", overflow="fold", no_wrap=name == "cl_ord_id"
         )
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    console.print(table)
+        table.add_row(*(escape(_cell(name, value)) for name, value in row.items()))
+    page().print(table)
+
+
+def show_json(value: object) -> None:
+    """Print the value as one JSON document, numbers with all their digits."""
+    page().print_json(json.dumps(json_value(value), default=str))
+
+
+def page() -> Console:
+    """Return where pages are printed: as wide as the terminal, or wide enough for a file."""
+    return Console() if Console().is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return f"{value:,.2f}" if name in CASH and isinstance(value, Decimal) else str(value)
 
 
 def order_rows(orders: Sequence[Order]) -> list[dict[str, Any]]:
@@ -49,8 +72,8 @@ def order_rows(orders: Sequence[Order]) -> list[dict[str, Any]]:
             "quantity": o.new_order.order_qty,
             "status": o.ord_status.value,
             "filled": o.cum_qty,
-            "price": f"{o.avg_px:.4f}" if o.avg_px is not None else "",
-            "commission": f"{o.commission:.2f}",
+            "price": f"{o.avg_px:.4f}" if o.avg_px is not None else None,
+            "commission": o.commission,
             "cl_ord_id": o.cl_ord_id,
         }
         for o in orders
@@ -63,12 +86,12 @@ def position_rows(books: Books, marks: Mapping[str, Any]) -> list[dict[str, Any]
         {
             "symbol": symbol,
             "quantity": p.qty,
-            "price": marks.get(symbol, ""),
-            "value": f"{p.qty * marks[symbol]:,.2f}" if symbol in marks else "",
-            "cost": f"{sum(lot.qty * lot.px for lot in p.lots):,.2f}",
-            "realized": f"{p.realized_pnl:,.2f}",
-            "dividends": f"{p.dividends:,.2f}",
-            "commission": f"{p.commission:,.2f}",
+            "price": marks.get(symbol),
+            "value": p.qty * marks[symbol] if symbol in marks else None,
+            "cost": sum((lot.qty * lot.px for lot in p.lots), Decimal(0)),
+            "realized": p.realized_pnl,
+            "dividends": p.dividends,
+            "commission": p.commission,
         }
         for symbol, p in sorted(books.positions.items())
         if p.qty
@@ -128,6 +151,6 @@ def quality_line(report: QualityReport) -> str:
     verdicts = [v for _, v in report.symbols]
     counts = ", ".join(f"{verdicts.count(v)} {v.value}" for v in SymbolVerdict if verdicts.count(v))
     return (
-        f"[bold]Bars[/bold] of {report.source} for {report.session}: [bold]{report.day_verdict.upper()}[/bold] "
+        f"[bold]Bars[/bold] of {escape(report.source)} for {report.session}: [bold]{report.day_verdict.upper()}[/bold] "
         f"({counts}; {report.rows:,} bars checked, verdict {report.verdict_id})"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:  # importing Prefect reads its settings, which are not set yet
     from prefect.blocks.core import Block
 
+    from adapters.sql.ledger import LedgerPlace
     from blocks.desk_storage import DeskStorage
 
 B = TypeVar("B", bound="Block")
@@ -17,14 +18,20 @@ def home_folder() -> Path:
     return Path(os.environ.get("OPENBELL_HOME") or Path.home() / ".openbell").expanduser().absolute()
 
 
-def desk_storage(home: Path) -> "DeskStorage":
-    """Return the storage of that folder; OPENBELL_LEDGER_URL puts the ledger elsewhere than in a SQLite file there."""
+def ledger_place(home: Path) -> "LedgerPlace":
+    """Return the ledger of that folder; OPENBELL_LEDGER_URL puts it elsewhere than in a SQLite file there."""
+    from adapters.sql.ledger import LedgerPlace
+
+    return LedgerPlace(home=home, url=os.environ.get("OPENBELL_LEDGER_URL"))
+
+
+def _desk_storage(home: Path) -> "DeskStorage":
     from pydantic import SecretStr
 
     from blocks.desk_storage import DeskStorage
 
-    url = os.environ.get("OPENBELL_LEDGER_URL")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    url = ledger_place(home).url
     return DeskStorage(home=home, ledger_url=SecretStr(url) if url else None)
 
 
@@ -42,7 +49,7 @@ async def prepare(home: Path) -> None:
 
     for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock):
         await kind.aregister_type_and_schema()
-    storage = desk_storage(home)
+    storage = _desk_storage(home)
     saved = await _saved(DeskStorage, "desk")
     if saved is not None:
         storage = storage.model_copy(update={"alerts": saved.alerts})

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from trading.errors import TradingError
-from trading.market.calendars import FIRST_DAY, TradingCalendar
+from trading.errors import InvalidValue, TradingError
+from trading.market.calendars import FIRST_DAY, LAST_DAY, TradingCalendar
+from trading.strategies.catalogue import make_strategy
 
 if TYPE_CHECKING:
     from blocks.bar_source import BarSource
 
+BOOK = "main"  # the strategy book of the flows' default
 Told = Callable[[str], None]
 
 
@@ -37,17 +39,44 @@ class RunFailed(TradingError):
 
 
 async def sessions_to_run(account: str, session: date | None, first: date | None, last: date | None) -> list[date]:
-    """Return the sessions asked for: one, a range, or the newest that the account's bar source has."""
-    from blocks.broker_account import BrokerAccount
-    from blocks.desk import load
+    """Return the sessions asked for: one, a range, or the newest that the account's bar source has.
 
-    settings = (await load(BrokerAccount, account)).bar_source
-    calendar = TradingCalendar(settings.mic)
+    Raises:
+        InvalidValue: none is meant, or one that cannot be run any more or not yet; nothing was written.
+        NotASession: the one meant is none.
+    """
+    from blocks.desk import open_desk
+    from flows.guard import is_past
+
+    desk = await open_desk(account, "desk")
+    calendar = desk.market.calendar
+    _require_known([day for day in (session, first, last) if day], calendar)
     if first is not None and last is not None:
-        return list(calendar.sessions(first, last))
-    if session is not None:
-        return [calendar.require_session(session)]
-    return [_newest(settings, calendar)]
+        sessions = list(calendar.sessions(first, last))
+        if not sessions:
+            raise InvalidValue("--from and --to", f"{first} to {last}", f"a range with a session of {calendar.mic}")
+    else:
+        sessions = [calendar.require_session(session)] if session else [_newest(desk.market.settings, calendar)]
+    _require_closed(sessions[-1], calendar)
+    for each in sessions:
+        is_past(desk, each, BOOK)
+    return sessions
+
+
+def _require_known(days: Sequence[date], calendar: TradingCalendar) -> None:
+    known = calendar.session_index(date.fromisoformat(FIRST_DAY), date.fromisoformat(LAST_DAY))
+    for day in days:
+        if not known[0].date() < day <= known[-1].date():  # the first has none before it, to decide by
+            rule = f"after {known[0]:%Y-%m-%d} and not after {known[-1]:%Y-%m-%d}, as sessions are known between them"
+            raise InvalidValue("session", str(day), rule)
+
+
+def _require_closed(session: date, calendar: TradingCalendar) -> None:
+    from blocks.desk import wall_clock
+
+    if wall_clock() < calendar.close_at(session):
+        rule = "one that has closed, as its whole day is run at once; `openbell up` trades each day at its time"
+        raise InvalidValue("session", str(session), rule)
 
 
 def _newest(settings: "BarSource", calendar: TradingCalendar) -> date:
@@ -75,6 +104,7 @@ async def run_sessions(
     from flows.trade_session import trade_session
     from tasks.decide import StrategyChoice
 
+    make_strategy(strategy, parameters)  # a name or parameter that is wrong is told before anything is written
     settings = (await load(BrokerAccount, account)).bar_source
     calendar, choice = TradingCalendar(settings.mic), StrategyChoice(name=strategy, parameters=parameters)
     source, runs = settings._block_document_name or settings.name, []

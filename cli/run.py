@@ -9,11 +9,11 @@ from rich.console import Console
 
 from cli import pages
 from cli.prefect_server import login_path
-from cli.prepare import desk_storage, prepare
+from cli.prepare import ledger_place, prepare
 from cli.rehearse import SessionRun, run_sessions, sessions_to_run
 
 if TYPE_CHECKING:
-    from blocks.desk import Ledger
+    from adapters.sql.ledger import Ledger
 
 
 async def run_and_show(
@@ -31,7 +31,7 @@ async def run_and_show(
     """Run the sessions; print a line for each, and the whole of the last one."""
     from prefect.logging.handlers import APILogHandler
 
-    from blocks.desk import Ledger
+    from adapters.sql.ledger import Ledger
 
     console = Console(stderr=as_json)
     await prepare(home)
@@ -41,13 +41,13 @@ async def run_and_show(
             account=account,
             strategy=strategy,
             parameters=parameters,
-            told=lambda line: console.print(line, highlight=False, soft_wrap=True),
+            told=lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
         )
     finally:
         await APILogHandler.aflush()  # while the server is there to take the logs
-    ledger = Ledger.of(desk_storage(home))
+    ledger = Ledger.of(ledger_place(home))
     if as_json:
-        pages.show("", _summary(ledger, account, runs), as_json=True)
+        pages.show_json(_summary(ledger, account, runs))
     elif runs:
         _show_session(ledger, account, runs[-1])
         console.print(_how_to_look(home, ui_url, runs[-1]), soft_wrap=True, highlight=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blocks.desk import Ledger
+    from adapters.sql.ledger import Ledger
 
 
 def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]:
@@ -12,7 +12,7 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
     halts = [{"scope": scope, "cause": cause} for scope, cause in ledger.halts.status().items()]
     due = [{"severity": a.severity.value, "alert": a.title, "raised": a.raised_at} for a in ledger.outbox.due()]
     return {
-        f"Desk in {home}": [{"trades": "NO" if halts else "yes", "alerts not delivered": len(due)}],
+        "Desk": [{"home": home, "trades": "NO" if halts else "yes", "alerts not delivered": len(due)}],
         "Halts": halts,
         "Accounts": [_account_row(ledger, account) for account in ledger.journal.accounts()],
         "Alerts not delivered": due[-20:],
@@ -26,7 +26,7 @@ def _account_row(ledger: "Ledger", account: str) -> dict[str, Any]:
         "account": account,
         "traded by": lease.holder if lease else "nobody",
         "working orders": len(ledger.journal.orders(account, open_only=True)),
-        "reconciled": last.session if last else "",
-        "equity": f"{last.equity:,.2f}" if last else "",
-        "breaks": len(last.breaks) if last else "",
+        "reconciled": last.session if last else None,
+        "equity": last.equity if last else None,
+        "breaks": len(last.breaks) if last else None,
     }

@@ -1,0 +1,85 @@
+"""The ledger: all its parts on one engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import sqlalchemy as sa
+
+from adapters.sql.books import SqlFacts
+from adapters.sql.engine import make_engine
+from adapters.sql.halts import SqlHalts
+from adapters.sql.journal import SqlJournal
+from adapters.sql.leases import SqlLeases
+from adapters.sql.outbox import SqlOutbox
+from adapters.sql.schema import require_schema
+
+
+class Place(Protocol):
+    """Where a ledger is."""
+
+    @property
+    def stop_file(self) -> Path:
+        """Return the file whose presence halts the desk."""
+        ...
+
+    def engine(self) -> sa.Engine:
+        """Return an engine on the ledger."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerPlace:
+    """The ledger of a desk's folder.
+
+    Attributes:
+        url: SQLAlchemy URL; None: a SQLite file in the folder.
+    """
+
+    home: Path
+    url: str | None = None
+
+    @property
+    def stop_file(self) -> Path:
+        """Return the file whose presence halts the desk."""
+        return self.home / "STOP"
+
+    @property
+    def file(self) -> Path:
+        """Return the SQLite file."""
+        return self.home / "ledger.db"
+
+    def engine(self) -> sa.Engine:
+        """Return an engine on the ledger."""
+        return make_engine(self.url or f"sqlite:///{self.file}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The ledger's parts, on one engine."""
+
+    engine: sa.Engine
+    leases: SqlLeases
+    journal: SqlJournal
+    facts: SqlFacts
+    halts: SqlHalts
+    outbox: SqlOutbox
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """Open the ledger.
+
+        Raises:
+            SchemaMismatch: it has not been migrated to this version.
+            LedgerUnavailable: it cannot be read.
+        """
+        engine, stop_file = place.engine(), place.stop_file
+        require_schema(engine)
+        return cls(
+            engine=engine,
+            leases=SqlLeases(engine),
+            journal=SqlJournal(engine, stop_file=stop_file),
+            facts=SqlFacts(engine),
+            halts=SqlHalts(engine, stop_file=stop_file),
+            outbox=SqlOutbox(engine),
+        )
