@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,10 @@ def traded_desk(fresh_desk: DeskFolder, tmp_path_factory: pytest.TempPathFactory
 def copy_of(tmp_path: Path) -> Copy:
     """Copy a prepared desk into this test's folder."""
 
+    numbers = itertools.count(1)
+
     async def copy(prepared: DeskFolder, **settings: Any) -> DeskFolder:
-        return await a_copy(prepared, tmp_path / "desk", **settings)
+        return await a_copy(prepared, tmp_path / f"desk-{next(numbers)}", **settings)
 
     return copy
 

@@ -54,7 +54,7 @@ class DeskFolder:
     def ledger(self) -> Ledger:
         return Ledger.of(DeskStorage(home=self.home))
 
-    async def ingest(self, session: date, **parameters: Any) -> State[Any]:
+    async def ingest(self, session: date | None, **parameters: Any) -> State[Any]:
         return await ingest_bars(
             session,
             source=self.source,
@@ -64,9 +64,8 @@ class DeskFolder:
         )
 
     async def trade(self, session: date | None = WEDNESDAY, **parameters: Any) -> State[Any]:
-        return await trade_session(
-            session, account=self.account_block, storage=self.storage, **parameters, return_state=True
-        )
+        given = {"account": self.account_block, "storage": self.storage} | parameters
+        return await trade_session(session, **given, return_state=True)
 
     async def reconcile(self, session: date | None = WEDNESDAY) -> State[Any]:
         return await reconcile_day(session, account=self.account_block, storage=self.storage, return_state=True)
@@ -86,12 +85,11 @@ class DeskFolder:
     def rows(self, table: str) -> list[sa.Row[Any]]:
         """Return all rows of a table as the database holds them."""
         with reading(self.ledger.engine) as connection:
-            return list(connection.execute(sa.text(f"SELECT * FROM {table}")))  # noqa: S608 - the test's own words
+            return list(connection.execute(sa.text(f"SELECT * FROM {table}")))
 
 
 async def a_new_desk(home: Path, **settings: Any) -> DeskFolder:
-    """Make a folder with an empty ledger and save the blocks of its desk."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Make an empty ledger in the folder and save the blocks of its desk."""
     migrate(DeskStorage(home=home).engine())
     return await a_desk_in(home, **settings)
 
