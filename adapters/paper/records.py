@@ -1,6 +1,6 @@
 """Records: how the paper broker lays its values into its tables and reads them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -111,6 +111,26 @@ def update_orders(connection: sa.Connection, account: str, orders: Sequence[Work
         values = {f"v_{name}": _plain(getattr(order, name)) for name in changing}
         rows.append({"k_account": account, "k_cl_ord_id": order.cl_ord_id, **values})
     connection.execute(statement, rows)
+
+
+def add_positions(connection: sa.Connection, account: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert positions that are not there."""
+    if rows:
+        connection.execute(POSITIONS.insert(), [{**row, "account": account} for row in rows])
+
+
+def update_positions(connection: sa.Connection, account: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what has become of positions that are there."""
+    if not rows:
+        return
+    changing = ("qty", "session", "due_at")
+    key = (POSITIONS.c.account == sa.bindparam("k_account")) & (POSITIONS.c.symbol == sa.bindparam("k_symbol"))
+    statement = POSITIONS.update().where(key).values({name: sa.bindparam(f"v_{name}") for name in changing})
+    values = [
+        {"k_account": account, "k_symbol": row["symbol"], **{f"v_{name}": row[name] for name in changing}}
+        for row in rows
+    ]
+    connection.execute(statement, values)
 
 
 def next_due(connection: sa.Connection, account: str) -> datetime | None:

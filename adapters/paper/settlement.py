@@ -13,7 +13,7 @@ from adapters.paper.matching import Bar, WorkingOrder, bar_of
 from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ORDERS, POSITIONS, REPORTS
 from adapters.paper.timeline import Timeline, Traded
-from trading.broker import CashMovement
+from adapters.sql.rows import by_key
 from trading.errors import UnknownSymbol
 from trading.market.adjustments import CorporateAction, Split
 from trading.market.bars import FetchedBars, FetchStatus, PriceBasis
@@ -111,9 +111,8 @@ def settle(
     now: datetime,
 ) -> Money:
     """Let everything due happen, write it down, and return the cash that the account has gained."""
-    traded = _traded(connection, account, due)
-    gained = Decimal(0)
-    movements: list[CashMovement] = []
+    traded, orders = _traded(connection, account, due), by_key(due.orders, "symbol")
+    timelines: list[Timeline] = []
     for symbol in due.symbols:
         row = due.held.get(symbol)
         timeline = Timeline(
@@ -124,18 +123,16 @@ def settle(
             actions=shown.actions[symbol],
             qty=row.qty if row else Decimal(0),
             session=row.session if row else None,
-            orders={order.cl_ord_id: order for order in due.orders if order.symbol == symbol},
+            orders={order.cl_ord_id: order for order in orders.get(symbol, ())},
             traded=traded.get(symbol, {}),
         )
         if symbol in shown.failed:
             timeline.postpone(None, now)
         else:
             timeline.settle(now)
-        _write(connection, timeline, is_new=row is None)
-        gained += timeline.cash
-        movements += timeline.movements
-    records.add_cash(connection, movements)
-    return Money(amount=gained, currency=settings.currency)
+        timelines.append(timeline)
+    _write(connection, account, timelines, due.held)
+    return Money(amount=sum((t.cash for t in timelines), Decimal(0)), currency=settings.currency)
 
 
 def _is_outside(action: CorporateAction, basis: PriceBasis) -> bool:
@@ -160,13 +157,14 @@ def _traded(connection: sa.Connection, account: str, due: Due) -> dict[str, dict
     return found
 
 
-def _write(connection: sa.Connection, timeline: Timeline, *, is_new: bool) -> None:
-    account, symbol = timeline.account, timeline.instrument.symbol
-    records.update_orders(connection, account, list(timeline.orders.values()))
-    records.add_reports(connection, timeline.reports)
-    row = {"qty": timeline.qty, "session": timeline.session, "due_at": timeline.due_at}
-    if is_new and timeline.session is not None:
-        connection.execute(POSITIONS.insert(), {"account": account, "symbol": symbol, **row})
-    elif not is_new:
-        key = (POSITIONS.c.account == account) & (POSITIONS.c.symbol == symbol)
-        connection.execute(POSITIONS.update().where(key), row)
+def _write(
+    connection: sa.Connection, account: str, timelines: Sequence[Timeline], held: Mapping[str, sa.Row[Any]]
+) -> None:
+    """Write what has become of all symbols, a statement for each table."""
+    records.update_orders(connection, account, [order for t in timelines for order in t.orders.values()])
+    records.add_reports(connection, [report for t in timelines for report in t.reports])
+    records.add_cash(connection, [movement for t in timelines for movement in t.movements])
+    rows = [{"symbol": t.instrument.symbol, "qty": t.qty, "session": t.session, "due_at": t.due_at} for t in timelines]
+    records.update_positions(connection, account, [row for row in rows if row["symbol"] in held])
+    opened = [row for row in rows if row["symbol"] not in held and row["session"] is not None]
+    records.add_positions(connection, account, opened)
