@@ -7,8 +7,6 @@ import adapters.paper.tables
 import adapters.sql.tables  # noqa: F401 - both fill the metadata
 
 connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, transaction_per_migration=True
-)
+context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

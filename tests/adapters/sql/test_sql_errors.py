@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from adapters.sql.engine import make_engine, reading, writing
-from adapters.sql.schema import require_schema
+from adapters.sql.schema import migrate, require_schema
 from tests.adapters.sql.sql_desk import SqlLedger, some_orders
 from tests.builders import a_new_order, a_report, a_trade
 from trading.errors import LedgerUnavailable
@@ -50,6 +50,10 @@ class TestOpening:
             f"the ledger cannot be used: {tmp_path}: unable to open database file; "
             "nothing was written, mend it and run again"
         )
+
+    def test_what_is_no_ledger_cannot_be_made_one(self, tmp_path):
+        with pytest.raises(LedgerUnavailable, match="unable to open database file"):
+            migrate(make_engine(f"sqlite:///{tmp_path}"))
 
     def test_a_file_in_a_folder_that_is_not_there_is_no_ledger(self, tmp_path):
         assert "nowhere/ledger.db: unable to open database file" in refusal(f"sqlite:///{tmp_path}/nowhere/ledger.db")
