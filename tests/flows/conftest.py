@@ -3,16 +3,14 @@
 import asyncio
 import gc
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.desks import FRIDAY, TUESDAY, WEDNESDAY, DeskFolder, a_copy, a_new_desk
+from tests.flows.desks import FRIDAY, TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy, a_new_desk
 from trading.risk.limits import RiskLimits
-
-Copy = Callable[..., Awaitable[DeskFolder]]
 
 
 @pytest.fixture(scope="session")

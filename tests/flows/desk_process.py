@@ -8,6 +8,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -95,9 +96,19 @@ class DeskProcess:
 
 
 def start_flow(
-    api_url: str, flow: str, parameters: Mapping[str, Any], home: Path, stop: StopAt | None = None
+    api_url: str,
+    flow: str,
+    parameters: Mapping[str, Any],
+    home: Path,
+    stop: StopAt | None = None,
+    *,
+    file_bytes: int | None = None,
 ) -> DeskProcess:
-    """Run `package.module:flow` in a new process."""
+    """Run `package.module:flow` in a new process.
+
+    Args:
+        file_bytes: the disk is full for a file of that size.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.flows.warm_desk"])
     with pytest.MonkeyPatch.context() as patch:  # the processes read Prefect's settings as they are here the first time
@@ -105,15 +116,23 @@ def start_flow(
         patch.setenv("PREFECT_LOGGING_LEVEL", "CRITICAL")
         forkserver.ensure_running()
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(there, flow, dict(parameters), home, stop), daemon=True)
+    process = context.Process(target=_main, args=(there, flow, dict(parameters), home, stop, file_bytes), daemon=True)
     process.start()
     there.close()
     return DeskProcess(process=process, told=here)
 
 
-def run_flow(api_url: str, flow: str, parameters: Mapping[str, Any], home: Path, stop: StopAt | None = None) -> Outcome:
+def run_flow(
+    api_url: str,
+    flow: str,
+    parameters: Mapping[str, Any],
+    home: Path,
+    stop: StopAt | None = None,
+    *,
+    file_bytes: int | None = None,
+) -> Outcome:
     """Run it to its end."""
-    return start_flow(api_url, flow, parameters, home, stop).wait()
+    return start_flow(api_url, flow, parameters, home, stop, file_bytes=file_bytes).wait()
 
 
 class Steps:
@@ -173,12 +192,21 @@ def _note_table(connection: sa.Connection, _cursor: Any, statement: str, *_: Any
         connection.connection.info.setdefault("tables", {})[words[WRITES[words[0]]].strip('"')] = None
 
 
-def _main(told: Connection, flow: str, parameters: dict[str, Any], home: Path, stop: StopAt | None) -> None:
+def _main(
+    told: Connection,
+    flow: str,
+    parameters: dict[str, Any],
+    home: Path,
+    stop: StopAt | None,
+    file_bytes: int | None,
+) -> None:
     def tell(value: Any) -> None:
         told.send_bytes(json.dumps(value).encode())
 
     steps = Steps(stop, tell)
     listen(steps, home)
+    if file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     module, name = flow.split(":")
     state = asyncio.run(getattr(import_module(module), name)(**parameters, return_state=True))
     tell({"message": state.message or "", "steps": steps.taken})

@@ -7,8 +7,7 @@ import pytest
 from prefect.tasks import Task
 
 from adapters.paper.broker import PaperBroker
-from tests.flows.conftest import Copy
-from tests.flows.desks import SYMBOLS, TUESDAY, WEDNESDAY, DeskFolder
+from tests.flows.desks import SYMBOLS, TUESDAY, WEDNESDAY, Copy, DeskFolder
 from trading.broker import AccountStatement
 from trading.errors import BrokerUnavailable, OutcomeUnknown
 from trading.orders.executions import ExecutionReport

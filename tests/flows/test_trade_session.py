@@ -15,8 +15,7 @@ from prefect.runtime import flow_run
 
 from adapters.sql.engine import writing
 from blocks.broker_account import Mode
-from tests.flows.conftest import Copy
-from tests.flows.desks import FRIDAY, HOLIDAY, SYMBOLS, TUESDAY, WEDNESDAY, DeskFolder, cents, sample_closes
+from tests.flows.desks import FRIDAY, HOLIDAY, SYMBOLS, TUESDAY, WEDNESDAY, Copy, DeskFolder, cents, sample_closes
 from trading.market.timetable import MissedRun
 from trading.orders.orders import OrdStatus
 
@@ -54,7 +53,7 @@ async def test_a_day_from_the_decision_to_the_reconciliation_ends_without_a_brea
     assert traded.message == "2022-12-28: 20 orders sent, 20 of 20 filled, 0 working"
     assert reconciled.name == "Completed"
     assert reconciled.message.startswith("2022-12-28: 0 breaks, equity ")
-    # By hand: half of 2 basis points of spread and 1 of slippage on the close, up to the tick; 0.005 a share, least 1.00.
+    # By hand: half of 2 basis points of spread and 1 of slippage on the close, up to the tick; 0.005 a share.
     fills = [row for row in desk.rows("paper_report") if row.exec_type == "trade"]
     for row in fills:
         close = sample_closes(WEDNESDAY)[row.symbol]

@@ -10,9 +10,8 @@ from prefect.settings import PREFECT_API_URL
 
 from adapters.sql.engine import writing
 from adapters.sql.leases import LEASE
-from tests.flows.conftest import Copy
 from tests.flows.desk_process import DeskProcess, Moment, StopAt, start_flow
-from tests.flows.desks import SYMBOLS, WEDNESDAY, DeskFolder
+from tests.flows.desks import SYMBOLS, WEDNESDAY, Copy, DeskFolder
 from trading.orders.orders import OrdStatus
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,150 @@
+"""Settings and secrets as the Prefect UI keeps and shows them."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import get_client
+from prefect.blocks.core import Block
+from pydantic import SecretStr, ValidationError
+
+from blocks.alert_channels import AlertChannels
+from blocks.bar_source import BarSource, Provider
+from blocks.broker_account import BrokerAccount, Mode
+from blocks.desk import load
+from blocks.desk_storage import DeskStorage
+from blocks.risk_limits import RiskLimitsBlock
+from trading.errors import InvalidValue
+from trading.market.quality import OnBadSymbol, QualityPolicy
+from trading.risk.limits import RiskLimits
+
+BLOCKS = (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock)
+SECRET = "tgram://123456:ABC-secret/42"
+LEDGER_URL = "postgresql+psycopg://openbell:pa55word@db/openbell"
+
+
+def some_blocks() -> dict[str, Block]:
+    """Return one block of each kind, none of whose values is the default."""
+    quality = QualityPolicy(on_bad_symbol=OnBadSymbol.BLOCK_DAY, min_passed_pct=90.0)
+    source = BarSource(
+        name="mine", provider=Provider.FILES, mic="XNAS", symbols=["KO"], path=Path("/data/bars"), quality=quality
+    )
+    limits = RiskLimitsBlock(limits=RiskLimits(max_order_notional=Decimal("1234.56"), blocked_symbols=("GE",)))
+    alerts = AlertChannels(urls=[SecretStr(SECRET), SecretStr("json://127.0.0.1:1")])
+    return {
+        "source": source,
+        "limits": limits,
+        "alerts": alerts,
+        "account": BrokerAccount(account="DU7", mode=Mode.SHADOW, bar_source=source, risk_limits=limits),
+        "storage": DeskStorage(home=Path("/desk"), ledger_url=SecretStr(LEDGER_URL), alerts=alerts),
+    }
+
+
+def values(block: Block) -> dict[str, Any]:
+    """Return the block's own fields, without what Prefect adds when it saves one."""
+    return {name: _plain(getattr(block, name)) for name in type(block).model_fields}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Block):
+        return values(value)
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@pytest.mark.parametrize("kind", ["source", "limits", "alerts", "account", "storage"])
+async def test_a_saved_block_is_loaded_as_it_was(kind: str, prefect_harness: None):
+    block = some_blocks()[kind]
+
+    await block.asave(f"as-it-was-{kind}")
+    loaded = await type(block).aload(f"as-it-was-{kind}")
+
+    assert values(loaded) == values(block)
+
+
+async def test_a_change_of_shared_limits_reaches_every_account_that_refers_to_them(prefect_harness: None):
+    limits = RiskLimitsBlock()
+    source = BarSource(name="sample")
+    await limits.asave("shared-limits")
+    await source.asave("shared-bars")
+    for name in ("first", "second"):
+        await BrokerAccount(account=name, bar_source=source, risk_limits=limits).asave(f"shares-{name}")
+
+    await RiskLimitsBlock(limits=RiskLimits(max_orders_per_day=3)).asave("shared-limits", overwrite=True)
+
+    for name in ("first", "second"):
+        account = await BrokerAccount.aload(f"shares-{name}")
+        assert account.risk_limits.limits.max_orders_per_day == 3
+
+
+async def test_secrets_are_not_in_what_the_server_shows(prefect_harness: None):
+    await some_blocks()["storage"].asave("with-secrets")
+    slug = DeskStorage.get_block_type_slug()
+
+    async with get_client() as client:
+        shown = await client.read_block_document_by_name("with-secrets", slug, include_secrets=False)
+        whole = await client.read_block_document_by_name("with-secrets", slug, include_secrets=True)
+
+    assert "pa55word" not in shown.model_dump_json()
+    assert "ABC-secret" not in shown.model_dump_json()
+    assert whole.data["ledger_url"] == LEDGER_URL
+    assert whole.data["alerts"]["urls"][0] == SECRET
+
+
+def test_a_block_that_is_printed_shows_no_secret():
+    for block in some_blocks().values():
+        assert "pa55word" not in repr(block)
+        assert "ABC-secret" not in repr(block)
+
+
+@pytest.mark.parametrize(
+    "limit", ["max_order_notional", "max_position_pct", "max_gross_leverage", "max_orders_per_day", "price_band_pct"]
+)
+def test_a_limit_below_zero_is_refused_by_name(limit: str):
+    with pytest.raises(ValidationError, match=rf"{limit}\n  Input should be greater than 0"):
+        RiskLimitsBlock(limits={limit: -1})
+
+
+def test_live_mode_on_the_paper_broker_is_refused_with_the_way_out():
+    with pytest.raises(ValidationError, match="mode is 'live', but the built-in paper broker has no real money; use"):
+        BrokerAccount(account="DU7", mode=Mode.LIVE, bar_source=BarSource(name="sample"))
+
+
+def test_a_source_of_files_needs_a_path():
+    with pytest.raises(InvalidValue, match="path of bar source own is None, but must be a folder or file"):
+        BarSource(name="own", provider=Provider.FILES).source()
+
+
+def test_a_source_of_yahoo_needs_symbols():
+    with pytest.raises(
+        InvalidValue, match=r"symbols of bar source y is \[\], but must be named when the provider is yahoo"
+    ):
+        BarSource(name="y", provider=Provider.YAHOO).source()
+
+
+async def test_a_block_that_was_never_saved_is_named(prefect_harness: None):
+    with pytest.raises(InvalidValue, match="openbell-broker-account name is 'nobody', but must be a saved block"):
+        await load(BrokerAccount, "nobody")
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
+def test_every_field_of_a_form_is_described(block: type[Block]):
+    schema = block.model_json_schema()
+    own = {block.__name__: schema} | schema.get("definitions", {})
+
+    undescribed = [
+        f"{name}.{field}"
+        for name, part in own.items()
+        for field, about in part.get("properties", {}).items()
+        if not about.get("description")
+    ]
+
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
+def test_every_block_says_what_it_is_for(block: type[Block]):
+    assert block._block_type_name.startswith("Openbell ")
+    assert block.get_description()
