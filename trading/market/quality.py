@@ -79,8 +79,8 @@ class OnBadSymbol(StrEnum):
 class AcceptedMove:
     """A move of a price that a person has looked at and found true."""
 
-    symbol: str
-    session: date
+    symbol: Annotated[str, Field(description="Whose price moved.")]
+    session: Annotated[date, Field(description="The session whose close moved.")]
 
 
 @settings(frozen=True, slots=True, kw_only=True, config=STRICT)
