@@ -11,6 +11,7 @@ _NOTIFY_TYPE = {
     Severity.CRITICAL: "failure",
     Severity.EMERGENCY: "failure",
 }
+LONGEST_TEXT = 2000  # of one alert in a message; the ledger has all of it
 _GRAVEST_FIRST = tuple(reversed(Severity))
 
 
@@ -43,6 +44,6 @@ class AppriseAlerts:
             return f"{name} is no address that Apprise can read"
         gravest = next(s for s in _GRAVEST_FIRST if any(a.severity is s for a in alerts))
         title = alerts[0].title if len(alerts) == 1 else f"{len(alerts)} alerts, the first: {alerts[0].title}"
-        body = "\n\n".join(f"{a.severity.upper()}: {a.title}\n{a.text}" for a in alerts)
+        body = "\n\n".join(f"{a.severity.upper()}: {a.title}\n{a.text[:LONGEST_TEXT]}" for a in alerts)
         sent = await channel.async_notify(title=f"Openbell: {title}", body=body, notify_type=_NOTIFY_TYPE[gravest])
         return None if sent else f"{name} refused the message"

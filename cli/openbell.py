@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from cli.prefect_server import DEFAULT_PORT, PrefectServer, adopt, client_environment, running_server
 from cli.prepare import home_folder, ledger_place, prepare
-from trading.errors import InvalidValue, TradingError
+from trading.errors import InvalidValue, LedgerError, TradingError
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
@@ -36,7 +36,7 @@ def init(*, port: Port = DEFAULT_PORT) -> None:
     """Make the desk's folder, ledger and first settings, or bring them to this version."""
     home = home_folder()
     with _prefect(home, port):
-        asyncio.run(prepare(home))
+        asyncio.run(prepare(home, move_ledger=True))
     Console().print(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
 
 
@@ -148,23 +148,43 @@ def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
 @app.command
 def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
     """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
-    from cli.stop import cancel_working
+    from cli.stop import NotAllCanceled, cancel_working
 
-    home, ledger = home_folder(), _ledger()
-    ledger.halts.halt("desk", reason, getpass.getuser(), datetime.now(UTC))
+    home = home_folder()
+    try:
+        ledger = _ledger()
+        ledger.halts.halt("desk", reason, _person(), datetime.now(UTC))
+    except LedgerError:
+        (home / "STOP").touch()  # the file halts too, and needs no ledger
+        Console().print(f"The ledger cannot be written; {home / 'STOP'} halts the desk instead.", markup=False)
+        raise
     Console().print("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
     accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
     if accounts:
         with _prefect(home, port):
-            for line in asyncio.run(cancel_working(accounts)):
-                Console().print(line, markup=False)
+            lines, unsafe = asyncio.run(cancel_working(accounts))
+        for line in lines:
+            Console().print(line, markup=False)
+        if unsafe:
+            raise NotAllCanceled(unsafe)
 
 
 @app.command
 def resume(*, reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")]) -> None:
     """Let the desk trade again."""
-    _ledger().halts.resume("desk", reason, getpass.getuser(), datetime.now(UTC))
+    _ledger().halts.resume("desk", reason, _person(), datetime.now(UTC))
     Console().print("The desk may trade again.")
+
+
+@app.command
+def audit() -> None:
+    """Verify the audit trail: that no entry was changed, removed or put in between."""
+    from adapters.sql.audit import first_broken_entry
+
+    broken = first_broken_entry(_ledger().engine)
+    if broken is not None:
+        raise InvalidValue("audit entry", broken, "as it was written; the ledger has been tampered with from there on")
+    Console().print("Every audit entry is as it was written.")
 
 
 @app.command
@@ -188,6 +208,13 @@ def main() -> None:
         line = f"[bold red]openbell:[/bold red] {escape(str(exc))}"
         Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"uid {os.getuid()}"
 
 
 @contextmanager

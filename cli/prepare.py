@@ -1,8 +1,11 @@
 """Prepare a desk: migrate its ledger, save its first settings. Doing it twice changes nothing."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from trading.errors import InvalidValue
 
 if TYPE_CHECKING:  # importing Prefect reads its settings, which are not set yet
     from prefect.blocks.core import Block
@@ -19,10 +22,26 @@ def home_folder() -> Path:
 
 
 def ledger_place(home: Path) -> "LedgerPlace":
-    """Return the ledger of that folder; OPENBELL_LEDGER_URL puts it elsewhere than in a SQLite file there."""
+    """Return the ledger of that folder; OPENBELL_LEDGER_URL puts it elsewhere than in a SQLite file there.
+
+    Raises:
+        InvalidValue: `openbell init` was given another one. A desk on the wrong ledger knows of no order and no halt.
+    """
     from adapters.sql.ledger import LedgerPlace
 
-    return LedgerPlace(home=home, url=os.environ.get("OPENBELL_LEDGER_URL"))
+    url = os.environ.get("OPENBELL_LEDGER_URL")
+    if _told(home).exists() and _told(home).read_text() != _digest(url):
+        now = "not set" if url is None else "another one"
+        raise InvalidValue("OPENBELL_LEDGER_URL", now, "what it was at the last `openbell init`; set it, or init anew")
+    return LedgerPlace(home=home, url=url)
+
+
+def _told(home: Path) -> Path:
+    return home / "ledger.sha256"
+
+
+def _digest(url: str | None) -> str:
+    return hashlib.sha256((url or "").encode()).hexdigest()  # the address may hold a password
 
 
 def _desk_storage(home: Path) -> "DeskStorage":
@@ -35,10 +54,16 @@ def _desk_storage(home: Path) -> "DeskStorage":
     return DeskStorage(home=home, ledger_url=SecretStr(url) if url else None)
 
 
-async def prepare(home: Path) -> None:
+async def prepare(home: Path, *, move_ledger: bool = False) -> None:
     """Migrate the ledger and save the blocks that are missing. Prefect's environment must be set before.
 
     Saved are: `desk` (storage), `default` (limits), `sample` (bars), and two paper accounts, `paper` and `rehearsal`.
+
+    Args:
+        move_ledger: take the ledger that OPENBELL_LEDGER_URL names now, whatever was saved before.
+
+    Raises:
+        InvalidValue: the ledger is another one than the desk was made with.
     """
     from adapters.sql.schema import migrate
     from blocks.alert_channels import AlertChannels
@@ -49,13 +74,19 @@ async def prepare(home: Path) -> None:
 
     for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock):
         await kind.aregister_type_and_schema()
+    if move_ledger:
+        _told(home).unlink(missing_ok=True)
     storage = _desk_storage(home)
     saved = await _saved(DeskStorage, "desk")
     if saved is not None:
         storage = storage.model_copy(update={"alerts": saved.alerts})
+    if saved is not None and saved.ledger_url != storage.ledger_url and not move_ledger:
+        rule = "the address in OPENBELL_LEDGER_URL; `openbell init` takes the latter"
+        raise InvalidValue("ledger_url of the desk storage block", "another one", rule)
     if saved is None or (saved.home, saved.ledger_url) != (storage.home, storage.ledger_url):
         await storage.asave("desk", overwrite=True)
     migrate(storage.engine())
+    _told(home).write_text(_digest(ledger_place(home).url))
     limits = await _saved(RiskLimitsBlock, "default") or await _save(RiskLimitsBlock(), "default")
     source = await _saved(BarSource, "sample") or await _save(BarSource(name="sample"), "sample")
     for account in ("paper", "rehearsal"):

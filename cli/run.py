@@ -32,6 +32,8 @@ async def run_and_show(
     from prefect.logging.handlers import APILogHandler
 
     from adapters.sql.ledger import Ledger
+    from blocks.broker_account import BrokerAccount
+    from blocks.desk import load
 
     console = Console(stderr=as_json)
     await prepare(home)
@@ -45,6 +47,7 @@ async def run_and_show(
         )
     finally:
         await APILogHandler.aflush()  # while the server is there to take the logs
+    account = (await load(BrokerAccount, account)).account  # the block may be called otherwise
     ledger = Ledger.of(ledger_place(home))
     if as_json:
         pages.show_json(_summary(ledger, account, runs))

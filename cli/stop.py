@@ -1,17 +1,56 @@
 """Stop: cancel what is working at the broker."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trading.errors import TradingError
+
+if TYPE_CHECKING:
+    from blocks.desk import Desk
 
 
-async def cancel_working(accounts: Sequence[str]) -> list[str]:
-    """Ask each account's broker to cancel every working order, and return a line for each account."""
-    from blocks.desk import open_desk, wall_clock
+class NotAllCanceled(TradingError):
+    """The desk is halted, but some orders may still trade."""
+
+    def __init__(self, accounts: Sequence[str]) -> None:
+        self.accounts = tuple(accounts)
+        super().__init__(
+            f"the desk is halted, but orders of {', '.join(accounts)} may still trade; "
+            "run `openbell stop` again, or cancel them at the broker"
+        )
+
+
+async def cancel_working(accounts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ask each account's broker to cancel every working order; a failing account does not keep the others from it.
+
+    Returns:
+        A line for each account, and the accounts of which something may still trade.
+    """
+    from blocks.desk import wall_clock
     from tasks.cancel import cancel_orders
 
-    lines = []
+    lines, unsafe = [], []
     for account in accounts:
-        desk = await open_desk(account, "desk")
-        orders = await cancel_orders(desk, wall_clock)
-        left = [o for o in orders if o.ord_status.is_open]
-        lines.append(f"{account}: {len(orders) - len(left)} orders canceled or done, {len(left)} still open")
-    return lines
+        try:
+            done = await cancel_orders(await _desk_of(account), wall_clock)
+        except TradingError as exc:
+            lines.append(f"{account}: {exc}")
+            unsafe.append(account)
+            continue
+        lines += [f"{account}: {done.done} orders canceled or done, {done.still_open} still open", *done.errors]
+        if done.still_open:
+            unsafe.append(account)
+    return lines, unsafe
+
+
+async def _desk_of(account: str) -> "Desk":
+    """Wire the desk of an account by its name in the ledger, whatever its block is called."""
+    from prefect.client.orchestration import get_client
+
+    from blocks.broker_account import BrokerAccount
+    from blocks.desk import open_desk
+
+    async with get_client() as client:
+        saved = await client.read_block_documents_by_type(BrokerAccount.get_block_type_slug())
+    names = [d.name for d in saved if d.name and d.data.get("account") == account]
+    return await open_desk(names[0] if names else account, "desk")

@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
@@ -92,6 +93,6 @@ async def _may_go(plan: RunPlan) -> bool:
     try:
         form = LateRun.with_initial_data(description=text)
         answer = await apause_flow_run(wait_for_input=form, timeout=ASK_SECONDS, poll_interval=2)
-    except TimeoutError:
+    except FlowPauseTimeout:
         return False
     return bool(answer.go_ahead)

@@ -20,7 +20,9 @@ from trading.market.quality import DayVerdict
 from trading.market.timetable import MissedRun, Step
 
 
-@flow(name="ingest-bars", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(
+    name="ingest-bars", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure], on_cancellation=[tell_failure]
+)
 async def ingest_bars(
     session: date | None = None,
     source: str = "sample",

@@ -16,7 +16,7 @@ async def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any
     """Put an alert into the outbox and try to deliver it; Prefect calls this by these parameter names."""
     places = await load(DeskStorage, flow_run.parameters.get("storage", "desk"))
     alert = Alert(
-        fingerprint=f"failed {flow_run.id}",
+        fingerprint=f"failed {flow_run.id} {flow_run.run_count}",
         severity=Severity.CRITICAL,
         title=f"{flow.name} {state.name}",
         text=f"Run {flow_run.name} ended as {state.name}: {state.message}\nRunning it again is safe.",

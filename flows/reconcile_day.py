@@ -18,7 +18,13 @@ from tasks.recover import recover
 from trading.market.timetable import MissedRun, Step
 
 
-@flow(name="reconcile-day", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(
+    name="reconcile-day",
+    retries=0,
+    on_failure=[tell_failure],
+    on_crashed=[tell_failure],
+    on_cancellation=[tell_failure],
+)
 async def reconcile_day(
     session: date | None = None,
     account: str = "paper",

@@ -1,5 +1,6 @@
 """Before the open: the daily rebalance, from reconciliation to the last fill."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from blocks.broker_account import Mode
-from blocks.desk import Desk, open_desk
+from blocks.desk import Desk, open_desk, wall_clock
 from flows.guard import Go, ended, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
@@ -16,20 +17,36 @@ from tasks.decide import StrategyChoice, decide
 from tasks.deliver import deliver
 from tasks.follow import follow
 from tasks.limit import limit
-from tasks.place import place
+from tasks.place import LEASE_TIME, place
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
+from tasks.tell import tell_refused
 from tasks.verify import verify
 from trading.errors import BooksDisagree, InvalidValue
 from trading.ledger import Lease
 from trading.market.timetable import MissedRun, Step
-from trading.orders.orders import Order
+from trading.orders.orders import Order, OrdStatus
 from trading.positions.sizing import SizingRules
 
 FOLLOW_AFTER_OPEN = timedelta(minutes=15)
 
 
-@flow(name="trade-session", retries=0, on_failure=[tell_failure], on_crashed=[tell_failure])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What placing came to."""
+
+    sent: int = 0
+    unknown: int = 0
+    note: str = ""
+
+
+@flow(
+    name="trade-session",
+    retries=0,
+    on_failure=[tell_failure],
+    on_crashed=[tell_failure],
+    on_cancellation=[tell_failure],
+)
 async def trade_session(
     session: date | None = None,
     account: str = "paper",
@@ -54,20 +71,23 @@ async def trade_session(
         missed_run: What a run does that starts after the open. After the deadline it never trades.
     """
     desk = await open_desk(account, storage)
-    go = await guard(desk.market.calendar, Step.TRADE, session, missed_run)
+    holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
+    go = await guard(desk.market.calendar, Step.TRADE, session, _when_late(desk, session, book, missed_run))
     if not isinstance(go, Go):
+        await _settle_what_is_open(desk, holder)
         return go
     _refuse_real_rehearsal(desk, go)
     if is_past(desk, go.times.session, book):
         return ended(f"{go.times.session}: decided and traded before; nothing was sent", name="Skipped")
-    holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
     async with leasing(desk, holder) as lease:
-        message = await _trade(desk, go, lease, strategy, book, sizing)
-        await deliver(desk.storage, desk.ledger)
-    return ended(message)
+        outcome = await _trade(desk, go, lease, strategy, book, sizing)
+    orders = await _follow(desk, go)
+    tell_refused(desk, go.times.session, book, wall_clock())
+    await deliver(desk.storage, desk.ledger)
+    return ended(_summary(go.times.session, outcome, orders))
 
 
-async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules) -> str:
+async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules) -> Outcome:
     times, clock = go.times, go.clock_at(go.times.decide_at)
     unresolved = await recover(desk, lease, clock)
     recorded = desk.ledger.journal.decision(desk.name, times.session, book)
@@ -75,13 +95,34 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
         await _require_agreement(desk, go)
         report = await verify(desk, desk.market.calendar.previous_session(times.session))
         decision = await decide(desk, report, times, strategy, book, sizing, clock)
+        desk.ledger.leases.renew(lease, LEASE_TIME)
         await limit(desk, lease, decision, report, times, sizing)
     if desk.account.mode is Mode.SHADOW:
-        return f"{times.session}: shadow, so nothing was sent"
+        return Outcome(note="shadow, so nothing was sent")
     sent = await place(desk, lease, times, clock)
-    until = times.close_at if go.rehearsal else times.open_at + FOLLOW_AFTER_OPEN
-    orders = await follow(desk, lease, times, until, go.clock_at(until))
-    return _summary(times.session, sent, unresolved, orders, recorded)
+    if any(o.ord_status is OrdStatus.UNKNOWN for o in desk.ledger.journal.orders(desk.name, open_only=True)):
+        unresolved = await recover(desk, lease, clock)
+        sent += await place(desk, lease, times, clock)
+    note = "it had been decided before, so nothing was decided again" if recorded else ""
+    return Outcome(sent=sent, unknown=unresolved, note=note)
+
+
+async def _follow(desk: Desk, go: Go) -> tuple[Order, ...]:
+    until = go.times.close_at if go.rehearsal else go.times.open_at + FOLLOW_AFTER_OPEN
+    return await follow(desk, go.times, until, go.clock_at(until))
+
+
+def _when_late(desk: Desk, session: date | None, book: str, missed_run: MissedRun) -> MissedRun:
+    """Let a run that resumes a recorded decision go on until the deadline: what it sends was decided in time."""
+    day = session or desk.market.calendar.local_date(wall_clock())
+    return missed_run if desk.ledger.journal.decision(desk.name, day, book) is None else MissedRun.CATCH_UP
+
+
+async def _settle_what_is_open(desk: Desk, holder: str) -> None:
+    """Find out what became of orders that were never answered, though it is too late to trade."""
+    if any(o.order_id is None for o in desk.ledger.journal.orders(desk.name, open_only=True)):
+        async with leasing(desk, holder) as lease:
+            await recover(desk, lease, wall_clock)
 
 
 async def _require_agreement(desk: Desk, go: Go) -> None:
@@ -98,12 +139,10 @@ def _refuse_real_rehearsal(desk: Desk, go: Go) -> None:
         raise InvalidValue("session", str(go.times.session), f"today's: the broker of {desk.name} is not simulated")
 
 
-def _summary(session: date, sent: int, unresolved: int, orders: tuple[Order, ...], recorded: object) -> str:
+def _summary(session: date, outcome: Outcome, orders: tuple[Order, ...]) -> str:
     filled = sum(o.cum_qty == o.new_order.order_qty for o in orders)
     working = sum(o.ord_status.is_open for o in orders)
-    text = f"{session}: {sent} orders sent, {filled} of {len(orders)} filled, {working} working"
-    if unresolved:
-        text += f", {unresolved} UNKNOWN"
-    if recorded is not None:
-        text += "; it had been decided before, so nothing was decided again"
-    return text
+    text = f"{session}: {outcome.sent} orders sent, {filled} of {len(orders)} filled, {working} working"
+    if outcome.unknown:
+        text += f", {outcome.unknown} UNKNOWN"
+    return f"{text}; {outcome.note}" if outcome.note else text

@@ -1,20 +1,47 @@
 """Cancel what is working."""
 
+import asyncio
+from dataclasses import dataclass
+
 from blocks.desk import Clock, Desk
-from tasks.collect import collect_facts
-from trading.orders.orders import Order
+from trading.errors import BrokerError
+
+TRIES, WAIT_SECONDS = 10, 1.0  # a batch that was under way when the halt came is over by then
 
 
-async def cancel_orders(desk: Desk, clock: Clock) -> tuple[Order, ...]:
-    """Ask the broker to cancel every open order of the account that it has acknowledged; return what was open.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canceled:
+    """What canceling came to: orders that are done, orders that may still trade, and what went wrong."""
 
-    Canceling is idempotent, and needs no lease: it can only lower what may still trade.
+    done: int
+    still_open: int
+    errors: tuple[str, ...]
+
+
+async def cancel_orders(desk: Desk, clock: Clock) -> Canceled:
+    """Ask the broker to cancel every open order of the account, again until none is on its way any more.
+
+    Canceling is idempotent, and needs no lease: it can only lower what may still trade. An order that was never sent
+    is left to the halt; one that fails to cancel does not keep the others from it.
     """
-    await collect_facts(desk, clock)
+    journal, errors = desk.ledger.journal, dict[str, str]()
+    before = {o.cl_ord_id for o in journal.orders(desk.name, open_only=True) if not o.may_be_sent}
+    for left in range(TRIES, 0, -1):
+        await _cancel_each(desk, clock, errors)
+        open_orders = [o for o in journal.orders(desk.name, open_only=True) if not o.may_be_sent]
+        before |= {o.cl_ord_id for o in open_orders}
+        if not open_orders or left == 1:
+            break
+        await asyncio.sleep(WAIT_SECONDS)
+    return Canceled(done=len(before) - len(open_orders), still_open=len(open_orders), errors=tuple(errors.values()))
+
+
+async def _cancel_each(desk: Desk, clock: Clock, errors: dict[str, str]) -> None:
     broker = desk.broker(clock)
-    before = desk.ledger.journal.orders(desk.name, open_only=True)
-    for order in before:
-        if order.order_id is not None:
-            desk.ledger.journal.record(await broker.cancel(order.cancel_request(clock())))
-    after = {o.cl_ord_id: o for o in desk.ledger.journal.orders(desk.name)}
-    return tuple(after[o.cl_ord_id] for o in before)
+    for order in desk.ledger.journal.orders(desk.name, open_only=True):
+        if not order.may_be_sent:
+            try:
+                desk.ledger.journal.record(await broker.cancel(order.cancel_request(clock())))
+                errors.pop(order.cl_ord_id, None)
+            except BrokerError as exc:
+                errors[order.cl_ord_id] = str(exc)

@@ -18,9 +18,7 @@ async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], Ac
         A break for every new report that fits no order of ours, and the broker's statement.
     """
     broker = desk.broker(clock)
-    known = desk.ledger.facts.executions(desk.name)
-    since = max((r.transact_time for r in known), default=None)
-    reports = await broker.reports_since(since - LOOK_BACK if since else datetime.min.replace(tzinfo=clock().tzinfo))
+    reports = await broker.reports_since(_since(desk, clock()))
     breaks = desk.ledger.journal.record(reports)
     statement = await broker.statement()
     desk.ledger.facts.record_cash(statement.cash_movements)
@@ -28,13 +26,21 @@ async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], Ac
     return breaks, statement
 
 
+def _since(desk: Desk, now: datetime) -> datetime:
+    """Return since when reports may be new: a broker may tell late what happened while an order worked."""
+    span = desk.ledger.facts.span(desk.name)
+    if span is None:
+        return datetime.min.replace(tzinfo=now.tzinfo)
+    working = [o.new_order.transact_time for o in desk.ledger.journal.orders(desk.name, open_only=True)]
+    return min([span[1] - LOOK_BACK, *working])
+
+
 def record_actions(desk: Desk, by: datetime) -> None:
     """Record the corporate actions that take effect by then on what the account has traded."""
-    executions = desk.ledger.facts.executions(desk.name)
-    if not executions:
+    span = desk.ledger.facts.span(desk.name)
+    if span is None:
         return
-    traded = {r.symbol for r in executions}
-    first = min(r.transact_time for r in executions)
+    first, traded = span[0], desk.ledger.facts.traded(desk.name)
     actions = desk.market.store.actions(desk.market.settings.name, first.date(), by.date())
     effective = [a for a in _effective(desk, actions) if a.action.symbol in traded and first < a.effective_at <= by]
     desk.ledger.facts.record_actions(desk.name, effective)

@@ -16,7 +16,7 @@ from adapters.sql.rows import json_value
 from blocks.desk import Clock, Desk
 from tasks.collect import record_actions
 from tasks.publish import publish_table
-from tasks.value import after_splits, last_prices, prices_at_open
+from tasks.value import last_prices, marks, prices_at_open
 from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
 from trading.market.adjustments import adjusted_closes
@@ -88,11 +88,12 @@ async def decide(
     targets = size_targets(
         weights=weights,
         prices=worth.prices,
-        held=desk.ledger.facts.held(desk.name, book, times.open_at),
+        held=desk.ledger.facts.held(desk.name, times.open_at, book),
         instruments=desk.market.instruments(),
         equity=worth.equity,
+        currency=desk.account.paper.currency,
         rules=sizing,
-        frozen=_frozen(desk, report, worth),
+        frozen=_frozen(desk, report, worth, book, times),
     )
     decision = Decision(
         decision_id=f"{desk.name}:{times.session}:{book}",
@@ -122,7 +123,7 @@ def point_in_time(desk: Desk, bars: DailyBars, session: date, report: QualityRep
     """Return the closes of the symbols that passed, adjusted for every action known before the session."""
     actions = desk.market.store.actions(desk.market.settings.name, bars.frame["session"].min().date(), session)
     quarantined = report.quarantined()
-    closes = adjusted_closes(bars.frame, actions if bars.price_basis == "raw" else (), as_of=session)
+    closes = adjusted_closes(bars.frame, actions, as_of=session)
     closes = closes.drop(columns=[s for s in quarantined if s in closes.columns])
     return PointInTimeBars(closes=closes, session=session, last_session=report.session)
 
@@ -144,21 +145,28 @@ def _bars(desk: Desk, strategy: Strategy, bars_session: date) -> DailyBars:
 
 
 def _worth(desk: Desk, bars: DailyBars, times: SessionTimes) -> Worth:
-    books = desk.ledger.facts.books(desk.name, times.open_at)
+    facts, session = desk.ledger.facts, times.session
+    before = desk.market.calendar.previous_session(session)
+    books = facts.books(desk.name, times.open_at)
     held = books.held()
-    bars_session = desk.market.calendar.previous_session(times.session)
-    marks = after_splits(desk, last_prices(desk, bars_session, held), times.session)
-    fresh = [str(symbol) for symbol in bars.on(bars_session)["close"].dropna().index]
-    prices = prices_at_open(desk, times.session, {*held, *fresh})
-    return Worth(cash=books.cash, equity=equity(books, marks), held=held, prices=prices)
+    paid = marks(desk, before, held, facts.executions(desk.name))
+    at_open = paid | last_prices(desk, before, held, shares_of=session)
+    fresh = [str(symbol) for symbol in bars.on(before)["close"].dropna().index]
+    prices = prices_at_open(desk, session, {*held, *fresh})
+    return Worth(cash=books.cash, equity=equity(books, at_open), held=held, prices=prices)
 
 
-def _frozen(desk: Desk, report: QualityReport, worth: Worth) -> dict[str, str]:
-    locked = desk.ledger.journal.locked(desk.name)
-    quarantined = {symbol: f"quarantined: {why}" for symbol, why in report.quarantined().items()}
+def _frozen(desk: Desk, report: QualityReport, worth: Worth, book: str, times: SessionTimes) -> dict[str, str]:
     passed = {symbol for symbol, _ in report.symbols}
     unchecked = {s: "its bars were not checked" for s in worth.held if s not in passed}
-    return unchecked | quarantined | dict.fromkeys(locked, "locked: an order of it is UNKNOWN")
+    quarantined = {symbol: f"quarantined: {why}" for symbol, why in report.quarantined().items()}
+    of_books = desk.ledger.facts.held(desk.name, times.open_at)
+    gone = {
+        symbol: f"the account holds {worth.held.get(symbol, 0)}, its books {qty}: somebody else has traded it"
+        for symbol, qty in of_books.items()
+        if abs(worth.held.get(symbol, Decimal(0))) < abs(qty) or worth.held[symbol] * qty < 0
+    }
+    return unchecked | quarantined | gone | desk.ledger.journal.locked(desk.name, book)
 
 
 def _row(target: Target) -> dict[str, Any]:

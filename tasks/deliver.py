@@ -1,12 +1,16 @@
 """Deliver alerts."""
 
+import logging
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
 from blocks.desk import Ledger, wall_clock
 from blocks.desk_storage import DeskStorage
 from trading.errors import AlertNotDelivered
+
+LOGGER = logging.getLogger(__name__)  # also used in hooks, which have no run's logger
+AT_ONCE = 20  # alerts in one message
 
 
 @task(name="deliver_alerts", timeout_seconds=60, cache_policy=NO_CACHE)
@@ -17,14 +21,16 @@ async def deliver(storage: DeskStorage, ledger: Ledger) -> int:
 
 async def deliver_due(storage: DeskStorage, ledger: Ledger) -> int:
     """Send what is due, record the receipt or the refusal."""
-    due = ledger.outbox.due()
-    if not due or storage.alerts is None:
+    due, taken = ledger.outbox.due(), 0
+    if storage.alerts is None:
         return 0
-    try:
-        await storage.alerts.sender().send(due)
-    except AlertNotDelivered as exc:
-        get_run_logger().error("%s", exc)
-        ledger.outbox.record_delivery(due, delivered=False, text=str(exc), now=wall_clock())
-        return 0
-    ledger.outbox.record_delivery(due, delivered=True, text="", now=wall_clock())
-    return len(due)
+    for start in range(0, len(due), AT_ONCE):
+        alerts, refusal = due[start : start + AT_ONCE], ""
+        try:
+            await storage.alerts.sender().send(alerts)
+        except AlertNotDelivered as exc:
+            refusal = str(exc)
+            LOGGER.error("%s", exc)
+        ledger.outbox.record_delivery(alerts, delivered=not refusal, text=refusal, now=wall_clock())
+        taken += 0 if refusal else len(alerts)
+    return taken

@@ -3,12 +3,14 @@
 from datetime import date
 from pathlib import Path
 
-from prefect import task
+import pandas as pd
+from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from adapters.staged_bars import save_fetched
 from blocks.desk import Market
 from blocks.desk_storage import DeskStorage
+from trading.market.bars import DailyBars, FetchedBars, bars_frame
 
 FIRST_SESSIONS = 520  # two years, and some
 OVERLAP_SESSIONS = 10  # fetched again each day, so that a move or a gap at the seam is seen, and a revision too
@@ -18,24 +20,43 @@ OVERLAP_SESSIONS = 10  # fetched again each day, so that a move or a gap at the 
 async def fetch_bars(market: Market, storage: DeskStorage, session: date, history_sessions: int | None) -> Path:
     """Fetch all symbols into one staged file; asking is idempotent, so it may be retried.
 
-    The first time FIRST_SESSIONS are fetched, later what is new and a short overlap; or as many as are asked for.
+    Of a symbol without recent bars FIRST_SESSIONS are fetched, of others what is new and a short overlap; or of all as
+    many as are asked for.
 
     Raises:
         SourceUnavailable: the provider did not answer properly.
     """
-    first = first_session(market, session, history_sessions)
-    fetched = market.source.fetch(market.symbols(), first, session)
-    path = storage.staging_folder / f"{market.settings.name}-{session}.parquet"
-    save_fetched(path, fetched)
+    recent, deep = _split(market, session, history_sessions)
+    calendar, far = market.calendar, (history_sessions or FIRST_SESSIONS) - 1
+    parts = [
+        market.source.fetch(symbols, calendar.sessions_before(session, back), session)
+        for symbols, back in ((recent, OVERLAP_SESSIONS), (deep, far))
+        if symbols
+    ]
+    # One file for each run: a run beside this one must not change what is checked here and then stored.
+    path = storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
+    save_fetched(path, _joined(parts))
     return path
 
 
-def first_session(market: Market, session: date, history_sessions: int | None) -> date:
-    """Return the first session to fetch: far back when the store has none of a symbol's sessions just before."""
+def _split(market: Market, session: date, history_sessions: int | None) -> tuple[list[str], list[str]]:
+    """Return the symbols that have bars of just before the session, and those that have none yet."""
+    symbols = market.symbols()
     if history_sessions is not None:
-        return market.calendar.sessions_before(session, history_sessions - 1)
-    recent = market.calendar.sessions_before(session, OVERLAP_SESSIONS)
-    stored = market.store.read(market.settings.name, None, recent, session).frame
-    known = set(stored["symbol"].unique()) if len(stored) else set()
-    back = OVERLAP_SESSIONS if set(market.instruments()) <= known else FIRST_SESSIONS
-    return market.calendar.sessions_before(session, back)
+        return [], symbols
+    since = market.calendar.sessions_before(session, OVERLAP_SESSIONS)
+    stored = set(market.store.read(market.settings.name, None, since, session).frame["symbol"])
+    return [s for s in symbols if s in stored], [s for s in symbols if s not in stored]
+
+
+def _joined(parts: list[FetchedBars]) -> FetchedBars:
+    """Return the answers of one source as one."""
+    if len(parts) == 1:
+        return parts[0]
+    bars = parts[0].bars
+    frame = bars_frame(pd.concat([p.bars.frame for p in parts], ignore_index=True))
+    return FetchedBars(
+        bars=DailyBars(frame=frame, source=bars.source, price_basis=bars.price_basis),
+        outcomes=tuple(o for p in parts for o in p.outcomes),
+        actions=tuple(a for p in parts for a in p.actions),
+    )

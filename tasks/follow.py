@@ -5,12 +5,13 @@ from datetime import datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
 from tasks.collect import collect_facts
-from tasks.place import LEASE_TIME
 from tasks.publish import publish_table
-from trading.ledger import Lease
+from tasks.tell import tell_unfilled
+from trading.errors import BrokerUnavailable
 from trading.market.timetable import SessionTimes
 from trading.orders.orders import Order
 
@@ -18,18 +19,22 @@ POLL_SECONDS = 5.0
 
 
 @task(name="follow_orders", cache_policy=NO_CACHE)
-async def follow(desk: Desk, lease: Lease, times: SessionTimes, until: datetime, clock: Clock) -> tuple[Order, ...]:
+async def follow(desk: Desk, times: SessionTimes, until: datetime, clock: Clock) -> tuple[Order, ...]:
     """Collect reports until every order of the session is final or the time is up, and publish orders and fills.
 
-    An order still working then goes on at the broker; the reconciliation after the close collects the rest.
+    It needs no lease: what happened may be recorded by anyone. An order still working then goes on at the broker; the
+    reconciliation after the close collects the rest.
     """
     while True:
-        desk.ledger.leases.renew(lease, LEASE_TIME)
-        await collect_facts(desk, clock)
+        try:
+            await collect_facts(desk, clock)
+        except BrokerUnavailable as exc:
+            get_run_logger().warning("%s", exc)  # asking is repeated anyway
         orders = desk.ledger.journal.orders(desk.name, session=times.session)
         if clock() >= until or not any(o.ord_status.is_open for o in orders):
             break
         await asyncio.sleep(POLL_SECONDS)
+    tell_unfilled(desk, times.session, orders, clock())
     await publish_table("orders", [_row(o) for o in orders], f"Orders and fills of {desk.name} for {times.session}")
     return orders
 

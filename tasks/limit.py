@@ -8,7 +8,6 @@ from prefect.cache_policies import NO_CACHE
 from blocks.desk import Desk
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
-from trading.alerts import Alert, Severity
 from trading.ledger import Decision, Lease
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
@@ -34,32 +33,18 @@ async def limit(
         transact_time=decision.decided_at,
     )
     held = desk.ledger.facts.books(desk.name, times.open_at).held()
+    working = {o.new_order.symbol for o in desk.ledger.journal.orders(desk.name, open_only=True)}
     sized_by = {t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None}
     verdicts = desk.ledger.journal.intend(
         lease,
         decision,
         orders,
         desk.account.risk_limits.limits,
-        marks=prices_at_open(desk, times.session, held) | sized_by,
+        marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
         blocked=report.quarantined(),
     )
-    _alert(desk, decision, verdicts)
     await _publish(decision, orders, verdicts)
     return verdicts
-
-
-def _alert(desk: Desk, decision: Decision, verdicts: tuple[RiskDecision, ...]) -> None:
-    refused = [v for v in verdicts if not v.accepted]
-    if refused:
-        desk.ledger.outbox.raise_alert(
-            Alert(
-                fingerprint=f"refused {decision.decision_id}",
-                severity=Severity.WARNING,
-                title=f"{len(refused)} of {len(verdicts)} orders of {decision.account} refused for {decision.session}",
-                text="\n".join(f"{v.symbol}: {v.code}: {v.text}" for v in refused),
-                raised_at=decision.decided_at,
-            )
-        )
 
 
 async def _publish(decision: Decision, orders: tuple[NewOrderSingle, ...], verdicts: tuple[RiskDecision, ...]) -> None:

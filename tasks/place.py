@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
+from tasks.tell import tell_unknown
 from trading.broker import Broker
-from trading.errors import BrokerUnavailable, OutcomeUnknown
+from trading.errors import BrokerUnavailable, DeskHalted, OutcomeUnknown
 from trading.ledger import Lease
 from trading.market.timetable import SessionTimes
 from trading.orders.executions import ExecutionReport, SendMark
@@ -33,28 +33,46 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     """
     broker, sent = desk.broker(clock), 0
     orders = desk.ledger.journal.orders(desk.name, session=times.session, open_only=True)
-    due = [o for o in orders if o.may_be_sent and o.new_order.expire_time >= clock()]
+    due = [o for o in orders if o.may_be_sent]
     for start in range(0, len(due), BATCH):
+        batch = [o for o in due[start : start + BATCH] if o.new_order.expire_time >= clock()]
         desk.ledger.leases.renew(lease, LEASE_TIME)
-        sent += await place_batch(desk, lease, broker, due[start : start + BATCH], clock)
+        sent += await place_batch(desk, lease, broker, batch, clock)
     return sent
 
 
 async def place_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence[Order], clock: Clock) -> int:
-    """Send a batch: one durable mark for all, one sending each, one durable record of all answers."""
-    desk.ledger.journal.mark_sending(lease, [o.cl_ord_id for o in orders], clock())
+    """Send a batch: one durable mark for all, one sending each, one durable record of all answers.
+
+    Returns:
+        How many went out and were not refused on the way.
+    """
+    if not orders:
+        return 0
+    journal = desk.ledger.journal
+    journal.mark_sending(lease, [o.cl_ord_id for o in orders], clock())
     reports: list[ExecutionReport] = []
+    sent = 0
     try:
         for done, order in enumerate(orders):
             try:
+                if order.new_order.expire_time < clock():
+                    _take_back(desk, lease, orders[done:], clock, "it became too late to send")
+                    break
+                journal.require_may_send(lease, clock())
                 reports += await broker.submit(order.new_order)
+                sent += 1
             except OutcomeUnknown as exc:
-                desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.UNKNOWN, clock(), str(exc))
-                get_run_logger().error("%s", exc)
-            except BrokerUnavailable as exc:
-                for unsent in orders[done:]:
-                    desk.ledger.journal.mark(lease, unsent.cl_ord_id, SendMark.NOT_SENT, clock(), str(exc))
+                journal.mark(lease, order.cl_ord_id, SendMark.UNKNOWN, clock(), str(exc))
+                tell_unknown(desk, order, clock())
+            except (BrokerUnavailable, DeskHalted) as exc:
+                _take_back(desk, lease, orders[done:], clock, str(exc))
                 raise
     finally:
-        desk.ledger.journal.record(reports)
-    return len(orders)
+        journal.record(reports)
+    return sent
+
+
+def _take_back(desk: Desk, lease: Lease, orders: Sequence[Order], clock: Clock, why: str) -> None:
+    for order in orders:
+        desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.NOT_SENT, clock(), why)

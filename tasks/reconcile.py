@@ -9,8 +9,8 @@ from adapters.sql.books import Reconciliation
 from blocks.desk import Clock, Desk
 from tasks.collect import collect_facts
 from tasks.publish import publish_table
-from tasks.value import last_prices
-from trading.alerts import Alert, Severity
+from tasks.tell import tell_breaks
+from tasks.value import marks
 from trading.positions.books import equity, expected_dividends
 from trading.reconciliation import Break, reconcile
 
@@ -28,38 +28,25 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
         statement=statement,
         broker_reports=await desk.broker(clock).reports_since(since),
         since=since,
-        orders=desk.ledger.journal.orders(desk.name),
+        orders=desk.ledger.journal.orders(desk.name, since=since.date() - COMPARED),
         reports=executions,
         books=books,
         expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
     )
     breaks = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
-    marks = last_prices(desk, session, books.held())
+    tell_breaks(desk, session, breaks, clock())
+    prices = marks(desk, session, books.held(), executions)
     outcome = Reconciliation(
         session=session,
         reconciled_at=clock(),
-        equity=equity(books, marks),
+        equity=equity(books, prices),
         cash=books.cash,
-        marks=marks,
+        marks=prices,
         breaks=breaks,
     )
     facts.record_reconciliation(desk.name, outcome)
-    _alert(desk, session, breaks, clock)
     await publish_table("breaks", [_row(b) for b in breaks], f"Breaks of {desk.name} after {session}")
     return outcome
-
-
-def _alert(desk: Desk, session: date, breaks: tuple[Break, ...], clock: Clock) -> None:
-    if breaks:
-        desk.ledger.outbox.raise_alert(
-            Alert(
-                fingerprint=f"breaks {desk.name} {session} {clock():%Y-%m-%dT%H:%M:%S}",
-                severity=Severity.CRITICAL,
-                title=f"{len(breaks)} breaks in account {desk.name} at {session}",
-                text="\n".join(b.text for b in breaks),
-                raised_at=clock(),
-            )
-        )
 
 
 def _row(found: Break) -> dict[str, str]:

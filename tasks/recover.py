@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
-from trading.alerts import Alert, Severity
+from tasks.tell import tell_unknown
 from trading.broker import Broker, BrokerFence
 from trading.errors import BrokerUnavailable, OutcomeUnknown
 from trading.ledger import Lease
@@ -27,7 +27,7 @@ async def recover(desk: Desk, lease: Lease, clock: Clock) -> int:
     unresolved = [o for o in silent if not await _resolve(desk, lease, broker, o, clock)]
     _give_up_what_is_late(desk, lease, clock)
     for order in unresolved:
-        _alert(desk, order, clock)
+        tell_unknown(desk, order, clock())
     return len(unresolved)
 
 
@@ -53,17 +53,3 @@ def _give_up_what_is_late(desk: Desk, lease: Lease, clock: Clock) -> None:
         if order.may_be_sent and order.new_order.expire_time < clock():
             text = f"not sent by {order.new_order.expire_time:%Y-%m-%d %H:%M} UTC, and too late now"
             desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.ABANDONED, clock(), text)
-
-
-def _alert(desk: Desk, order: Order, clock: Clock) -> None:
-    new = order.new_order
-    desk.ledger.outbox.raise_alert(
-        Alert(
-            fingerprint=f"unknown {order.cl_ord_id}",
-            severity=Severity.CRITICAL,
-            title=f"Order {order.cl_ord_id} is UNKNOWN",
-            text=f"{new.side} {new.order_qty} {new.symbol} may be at the broker. {new.symbol} is locked and its risk "
-            "stays reserved until the broker answers; look for it there, and run the session again.",
-            raised_at=clock(),
-        )
-    )

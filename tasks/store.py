@@ -27,7 +27,8 @@ async def store(
     fetched = load_fetched(path)
     good, bad = clean_rows(fetched, report)
     count = market.store.upsert(good)
-    market.store.upsert_actions(market.settings.name, fetched.actions)
+    outside = [a for a in fetched.actions if fetched.bars.price_basis.leaves_out(a)]
+    market.store.upsert_actions(market.settings.name, outside)
     _put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)
@@ -52,7 +53,7 @@ def _alert(ledger: Ledger, report: QualityReport, now: datetime) -> None:
     held = report.day_verdict is DayVerdict.HOLD
     ledger.outbox.raise_alert(
         Alert(
-            fingerprint=f"quality {report.verdict_id}",
+            fingerprint=f"quality {report.verdict_id} {now:%Y-%m-%d}",
             severity=Severity.CRITICAL if held else Severity.WARNING,
             title=f"Bars of {report.source} for {report.session}: {report.day_verdict.value}, "
             f"{len(quarantined)} symbols quarantined",

@@ -1,36 +1,53 @@
-"""Value positions at the last closes that are known."""
+"""Value positions at the last closes that are known, in the shares of the day."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
 from trading.market.adjustments import Split
+from trading.orders.executions import ExecutionReport
 
 LOOK_BACK_SESSIONS = 30  # a symbol may be quarantined or halted for a while, and is then worth its last good close
 
 
-def prices_at_open(desk: Desk, session: date, symbols: Iterable[str]) -> dict[str, Decimal]:
-    """Return the last closes before the session, in the shares of its open, each on its tick grid."""
-    before = last_prices(desk, desk.market.calendar.previous_session(session), symbols)
-    instruments = desk.market.instruments()
-    after = after_splits(desk, before, session)
-    return {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in after.items()}
+def last_prices(
+    desk: Desk, session: date, symbols: Iterable[str], *, shares_of: date | None = None
+) -> dict[str, Decimal]:
+    """Return the last stored close on or before the session of each symbol, every digit of it.
 
-
-def after_splits(desk: Desk, prices: Mapping[str, Decimal], session: date) -> dict[str, Decimal]:
-    """Return prices from before the session's open in the shares of after it."""
-    actions = desk.market.store.actions(desk.market.settings.name, session, session)
-    ratios = {a.symbol: a.new_per_old for a in actions if isinstance(a, Split)}
-    return {symbol: px / ratios[symbol] if symbol in ratios else px for symbol, px in prices.items()}
-
-
-def last_prices(desk: Desk, session: date, symbols: Iterable[str]) -> dict[str, Decimal]:
-    """Return the last stored close on or before the session of each symbol, every digit of it, as it was stored."""
+    Args:
+        shares_of: the session whose shares the prices are for; `session` when None. A close from before a split is
+            divided by it: what was 499.23 before a 4-for-1 split is 124.8075 from its open on.
+    """
     wanted = sorted(set(symbols))
     if not wanted:
         return {}
+    source, store = desk.market.settings.name, desk.market.store
     first = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
-    frame = desk.market.store.read(desk.market.settings.name, wanted, first, session).frame
-    closes = frame.dropna(subset=["close"]).groupby("symbol")["close"].last()
-    return {str(symbol): Decimal(repr(float(close))) for symbol, close in closes.items()}
+    frame = store.read(source, wanted, first, session).frame.dropna(subset=["close"])
+    last = frame.groupby("symbol")[["session", "close"]].last()
+    splits = [a for a in store.actions(source, first, shares_of or session) if isinstance(a, Split)]
+    prices: dict[str, Decimal] = {}
+    for row in last.itertuples():
+        price = Decimal(repr(float(row.close)))
+        for split in splits:
+            if split.symbol == row.Index and split.ex_date > row.session.date():
+                price /= split.new_per_old
+        prices[str(row.Index)] = price
+    return prices
+
+
+def marks(desk: Desk, session: date, held: Iterable[str], executions: Sequence[ExecutionReport]) -> dict[str, Decimal]:
+    """Return a price for all that is held: the last close, or what was last paid when no close is known."""
+    wanted = set(held)
+    paid = {r.symbol: r.px for r in executions if r.last_px is not None and r.symbol in wanted}
+    return paid | last_prices(desk, session, wanted)
+
+
+def prices_at_open(desk: Desk, session: date, symbols: Iterable[str]) -> dict[str, Decimal]:
+    """Return the last closes before the session, in the shares of its open, each on its tick grid."""
+    before = desk.market.calendar.previous_session(session)
+    instruments = desk.market.instruments()
+    prices = last_prices(desk, before, symbols, shares_of=session)
+    return {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}

@@ -46,7 +46,7 @@ class Leases(Protocol):
         ...
 
     def renew(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Prolong the lease, or raise LeaseLost."""
+        """Prolong the lease, an expired one too while nobody has taken it, or raise LeaseLost."""
         ...
 
     def release(self, lease: Lease) -> None:
@@ -161,8 +161,14 @@ class Journal(Protocol):
         """
         ...
 
-    def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
-        """Return the account's orders, oldest first."""
+    def orders(
+        self, account: str, *, session: date | None = None, since: date | None = None, open_only: bool = False
+    ) -> tuple[Order, ...]:
+        """Return the account's orders, oldest first.
+
+        Args:
+            since: only those of this session or later, and all that are open.
+        """
         ...
 
 
@@ -186,7 +192,7 @@ class Facts(Protocol):
         ...
 
     def record_quality(self, report: QualityReport) -> None:
-        """Append a quality report; the same verdict_id is the same report."""
+        """Append a quality report; the same verdict as the last of that source and session is the same report."""
         ...
 
     def raise_alert(self, alert: Alert) -> None:

@@ -81,12 +81,28 @@ class SqlFacts:
         with reading(self._engine) as connection:
             return read_books(connection, account, as_of)
 
-    def held(self, account: str, book: str, as_of: datetime) -> dict[str, Decimal]:
-        """Return what a strategy book of the account holds: the fold of the executions of its own orders.
+    def span(self, account: str) -> tuple[datetime, datetime] | None:
+        """Return when the first and the last report of the account happened, or None when there is none."""
+        happened = REPORT.c.transact_time
+        wanted = sa.select(sa.func.min(happened), sa.func.max(happened)).where(REPORT.c.account == account)
+        with reading(self._engine) as connection:
+            first, last = connection.execute(wanted).one()
+        return None if first is None else (first, last)
+
+    def traded(self, account: str) -> frozenset[str]:
+        """Return the symbols that the account has reports of."""
+        with reading(self._engine) as connection:
+            found = connection.execute(sa.select(REPORT.c.symbol).where(REPORT.c.account == account).distinct())
+            return frozenset(s for (s,) in found)
+
+    def held(self, account: str, as_of: datetime, book: str | None = None) -> dict[str, Decimal]:
+        """Return what a strategy book of the account holds, or all its books: the fold of their own orders' executions.
 
         What the account holds beyond its books, such as a person's own trades, belongs to none of them.
         """
-        ours = sa.select(ORDER.c.cl_ord_id).where((ORDER.c.account == account) & (ORDER.c.book == book))
+        ours = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.account == account)
+        if book is not None:
+            ours = ours.where(ORDER.c.book == book)
         wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
         with reading(self._engine) as connection:
             actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
@@ -121,8 +137,11 @@ class SqlFacts:
             "findings": json_value(report.findings),
             "checked_at": report.checked_at,
         }
+        same_day = (QUALITY.c.source == report.source) & (QUALITY.c.session == report.session)
+        last = sa.select(QUALITY.c.verdict_id).where(same_day).order_by(QUALITY.c.id.desc()).limit(1)
         with writing(self._engine) as connection:
-            insert_new(connection, QualityReportRow, [row])
+            if connection.execute(last).scalar_one_or_none() != report.verdict_id:
+                connection.execute(sa.insert(QUALITY), row)
 
     def quality(self, source: str, session: date) -> QualityReport | None:
         """Return the latest quality report of the source for the session, or None."""
@@ -134,7 +153,7 @@ class SqlFacts:
     def quality_report(self, verdict_id: str) -> QualityReport | None:
         """Return the quality report of that verdict, or None."""
         with reading(self._engine) as connection:
-            row = connection.execute(sa.select(QUALITY).where(QUALITY.c.verdict_id == verdict_id)).first()
+            row = connection.execute(sa.select(QUALITY).where(QUALITY.c.verdict_id == verdict_id).limit(1)).first()
         return None if row is None else _quality_of(row)
 
     def record_reconciliation(self, account: str, reconciliation: Reconciliation) -> None:

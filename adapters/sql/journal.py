@@ -83,6 +83,18 @@ class SqlJournal:
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
             _fold_states(connection, cl_ord_ids)
 
+    def require_may_send(self, lease: Lease, now: datetime) -> None:
+        """Look once more, just before an order goes on the wire, whether it still may.
+
+        Raises:
+            LeaseLost: the lease was taken over or has expired.
+            DeskHalted: the desk or the account was halted.
+        """
+        note_stop_file(self._engine, self._stop_file, now)
+        with reading(self._engine) as connection:
+            require_lease(connection, lease)
+            require_trading(connection, lease.account, self._stop_file)
+
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending; see `trading.ledger.Journal`."""
         with writing(self._engine) as connection:
@@ -109,11 +121,15 @@ class SqlJournal:
             ours = _fold_states(connection, sorted({r.cl_ord_id for r in new}))
         return (*(_stranger(r) for r in new if r.cl_ord_id not in ours), *contradictions)
 
-    def orders(self, account: str, *, session: date | None = None, open_only: bool = False) -> tuple[Order, ...]:
+    def orders(
+        self, account: str, *, session: date | None = None, since: date | None = None, open_only: bool = False
+    ) -> tuple[Order, ...]:
         """Return the account's orders; see `trading.ledger.Journal`."""
         wanted = ORDER.c.account == account
         if session is not None:
             wanted &= ORDER.c.session == session
+        if since is not None:
+            wanted &= (ORDER.c.session >= since) | ORDER.c.cl_ord_id.in_(_open_ids(account))
         if open_only:
             wanted &= ORDER.c.cl_ord_id.in_(_open_ids(account))
         with reading(self._engine) as connection:
@@ -158,10 +174,16 @@ class SqlJournal:
             found = connection.execute(sa.select(DECISION.c.account).distinct().order_by("account"))
             return tuple(a for (a,) in found)
 
-    def locked(self, account: str) -> frozenset[str]:
-        """Return the symbols of the account that have an UNKNOWN order."""
+    def locked(self, account: str, book: str) -> dict[str, str]:
+        """Return the symbols that the book may not order now, each with the reason.
+
+        These are symbols with an UNKNOWN order of any book, and those with an order of this book that still works:
+        what it may yet fill is in no position.
+        """
         open_orders = self.orders(account, open_only=True)
-        return frozenset(o.new_order.symbol for o in open_orders if o.ord_status is OrdStatus.UNKNOWN)
+        working = {o.new_order.symbol: "an order of it still works" for o in open_orders if o.new_order.book == book}
+        unknown = [o for o in open_orders if o.ord_status is OrdStatus.UNKNOWN]
+        return working | {o.new_order.symbol: "locked: an order of it is UNKNOWN" for o in unknown}
 
     def risk_decisions(self, decision_id: str) -> tuple[RiskDecision, ...]:
         """Return what the gate decided, in its order."""

@@ -42,7 +42,10 @@ class SqlLeases:
     def renew(self, lease: Lease, ttl: timedelta) -> Lease:
         """Prolong the lease; see `trading.ledger.Leases`."""
         with writing(self._engine) as connection:
-            require_lease(connection, lease)
+            # An expired lease that nobody has taken is still ours: under the write lock nobody can take it now.
+            held = connection.execute(sa.select(LEASE.c.token).where(LEASE.c.account == lease.account))
+            if held.scalar_one_or_none() != lease.token:
+                raise LeaseLost(lease.account, lease.token)
             expires_at = database_time(connection) + ttl
             connection.execute(sa.update(LEASE).where(LEASE.c.account == lease.account).values(expires_at=expires_at))
         return Lease(account=lease.account, token=lease.token, holder=lease.holder, expires_at=expires_at)
@@ -59,7 +62,9 @@ class SqlLeases:
         """Give the lease back; see `trading.ledger.Leases`."""
         with writing(self._engine) as connection:
             mine = (LEASE.c.account == lease.account) & (LEASE.c.token == lease.token)
-            connection.execute(sa.update(LEASE).where(mine).values(expires_at=database_time(connection)))
+            # A new token too: what was given back cannot be renewed.
+            values = {"token": lease.token + 1, "expires_at": database_time(connection)}
+            connection.execute(sa.update(LEASE).where(mine).values(**values))
 
 
 def require_lease(connection: sa.Connection, lease: Lease) -> None:

@@ -168,7 +168,7 @@ class QualityReportRow(SQLModel, table=True):
     __tablename__ = "quality_report"
     __table_args__ = (sa.Index("ix_quality_report_source_session", "source", "session"),)
     id: int | None = Field(default=None, primary_key=True)
-    verdict_id: str = Field(unique=True)
+    verdict_id: str = Field(index=True)  # a source may go back to a verdict it had before
     source: str
     session: date
     bars_hash: str

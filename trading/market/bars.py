@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from trading.errors import BarsInvalid
-from trading.market.adjustments import CorporateAction
+from trading.market.adjustments import CorporateAction, Split
 from trading.market.instruments import Instrument
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -30,6 +30,10 @@ class PriceBasis(StrEnum):
     RAW = "raw"
     SPLIT_ADJUSTED = "split_adjusted"
     ADJUSTED = "adjusted"  # for splits and dividends
+
+    def leaves_out(self, action: CorporateAction) -> bool:
+        """Tell whether the action has not been worked into the prices, so that it still changes positions and cash."""
+        return self is PriceBasis.RAW or (self is PriceBasis.SPLIT_ADJUSTED and not isinstance(action, Split))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -36,6 +36,9 @@ class RunAction(StrEnum):
     ASK = "ask"
 
 
+_ACTIONS = {MissedRun.SKIP: RunAction.SKIP, MissedRun.CATCH_UP: RunAction.GO, MissedRun.ASK: RunAction.ASK}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionTimes:
     """Times of one session, UTC.
@@ -108,23 +111,27 @@ def plan_run(
         day = calendar.local_date(scheduled or now)
         if not calendar.is_session(day):
             return RunPlan(action=RunAction.SKIP, times=None, rehearsal=False, reason=f"{day} is no session")
-        return _plan_today(session_times(calendar, day), step, now, missed_run)
+        return _plan_today(calendar, session_times(calendar, day), step, now, missed_run)
     times = session_times(calendar, calendar.require_session(session))
     if calendar.local_date(now) < session or (step is not Step.TRADE and now < times.close_at):
         raise SessionNotReached(session, now)
     if now < times.close_at:
-        return _plan_today(times, step, now, missed_run)
+        return _plan_today(calendar, times, step, now, missed_run)
     return RunPlan(action=RunAction.GO, times=times, rehearsal=True, reason=f"rehearses {session}")
 
 
-def _plan_today(times: SessionTimes, step: Step, now: datetime, missed_run: MissedRun) -> RunPlan:
+def _plan_today(
+    calendar: TradingCalendar, times: SessionTimes, step: Step, now: datetime, missed_run: MissedRun
+) -> RunPlan:
     def plan(action: RunAction, reason: str) -> RunPlan:
         return RunPlan(action=action, times=times, rehearsal=False, reason=reason)
 
     if step is not Step.TRADE:
         if now < times.close_at:
             raise SessionNotReached(times.session, now)
-        return plan(RunAction.GO, f"{times.session} has closed")
+        if now < calendar.open_at(calendar.next_session(times.session)):
+            return plan(RunAction.GO, f"{times.session} has closed")
+        return _plan_late(calendar, times, step, now, missed_run)
     if now <= times.open_at:
         return plan(RunAction.GO, f"{times.session} opens at {times.open_at:%H:%M} UTC")
     if now > times.place_by:
@@ -132,5 +139,21 @@ def _plan_today(times: SessionTimes, step: Step, now: datetime, missed_run: Miss
             RunAction.SKIP, f"too late for {times.session}: orders had to be placed by {times.place_by:%H:%M} UTC"
         )
     late = f"{(now - times.open_at).total_seconds() / 60:.0f} minutes after the open of {times.session}"
-    actions = {MissedRun.SKIP: RunAction.SKIP, MissedRun.CATCH_UP: RunAction.GO, MissedRun.ASK: RunAction.ASK}
-    return plan(actions[missed_run], late)
+    return plan(_ACTIONS[missed_run], late)
+
+
+def _plan_late(
+    calendar: TradingCalendar, times: SessionTimes, step: Step, now: datetime, missed_run: MissedRun
+) -> RunPlan:
+    """Plan a run after the close that starts when another session has opened already.
+
+    Bars of a session can be fetched later. A broker, though, states an account as it is now: it is compared with, and
+    valued at, the last session that has closed.
+    """
+    reason = f"late: {times.session} closed at {times.close_at:%Y-%m-%d %H:%M} UTC"
+    if step is Step.RECONCILE:
+        closed = calendar.previous_session(calendar.local_date(now) + timedelta(days=1))
+        if now < calendar.close_at(closed):
+            closed = calendar.previous_session(closed)
+        times, reason = session_times(calendar, closed), f"{reason}; takes {closed} instead"
+    return RunPlan(action=_ACTIONS[missed_run], times=times, rehearsal=False, reason=reason)

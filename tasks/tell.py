@@ -1,0 +1,79 @@
+"""Tell a person, through the outbox: each thing once."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from blocks.desk import Desk
+from trading.alerts import Alert, Severity
+from trading.orders.orders import Order, OrdStatus
+from trading.reconciliation import Break
+
+
+def tell_unknown(desk: Desk, order: Order, now: datetime) -> None:
+    """Tell that an order may be at the broker, and that nobody knows."""
+    new = order.new_order
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"unknown {order.cl_ord_id}",
+            severity=Severity.CRITICAL,
+            title=f"Order {order.cl_ord_id} is UNKNOWN",
+            text=f"{new.side} {new.order_qty} {new.symbol} may be at the broker. {new.symbol} is locked and its risk "
+            "stays reserved until the broker answers; look for it there, and run the session again.",
+            raised_at=now,
+        )
+    )
+
+
+def tell_refused(desk: Desk, session: date, book: str, now: datetime) -> None:
+    """Tell which orders the gate has refused, from what is recorded: a crash before the telling loses nothing."""
+    decision = desk.ledger.journal.decision(desk.name, session, book)
+    verdicts = desk.ledger.journal.risk_decisions(decision["decision_id"]) if decision else ()
+    refused = [v for v in verdicts if not v.accepted]
+    if decision and refused:
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"refused {decision['decision_id']}",
+                severity=Severity.WARNING,
+                title=f"{len(refused)} of {len(verdicts)} orders of {desk.name} refused for {session}",
+                text="\n".join(f"{v.symbol}: {v.code}: {v.text}" for v in refused),
+                raised_at=now,
+            )
+        )
+
+
+def tell_unfilled(desk: Desk, session: date, orders: Sequence[Order], now: datetime) -> None:
+    """Tell which orders ended without being filled in full."""
+    ended = (OrdStatus.REJECTED, OrdStatus.CANCELED, OrdStatus.EXPIRED)
+    short = [o for o in orders if o.ord_status in ended]
+    if short:
+        lines = [
+            f"{o.new_order.symbol}: {o.ord_status}, {o.cum_qty} of {o.new_order.order_qty}: {o.text}" for o in short
+        ]
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"unfilled {desk.name} {session} {_digest([o.cl_ord_id for o in short])}",
+                severity=Severity.WARNING,
+                title=f"{len(short)} orders of {desk.name} for {session} ended unfilled",
+                text="\n".join(lines),
+                raised_at=now,
+            )
+        )
+
+
+def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetime) -> None:
+    """Tell what differs from the broker; the same breaks of a session are told once."""
+    if breaks:
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"breaks {desk.name} {session} {_digest([b.text for b in breaks])}",
+                severity=Severity.CRITICAL,
+                title=f"{len(breaks)} breaks in account {desk.name} at {session}",
+                text="\n".join(b.text for b in breaks),
+                raised_at=now,
+            )
+        )
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\x1f".join(sorted(parts)).encode()).hexdigest()[:16]
