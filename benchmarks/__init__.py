@@ -1,0 +1,1 @@
+"""Measurements of the desk: how long a session takes, an order, a bar; `python -m benchmarks` runs them."""

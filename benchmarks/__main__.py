@@ -1,0 +1,65 @@
+"""`python -m benchmarks [NAME ...] [--quick]`: a line of JSON each; `--table` makes Markdown of them."""
+
+import argparse
+import os
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.measurement import SEED, Benchmark, Run
+from benchmarks.table import markdown_table
+from cli.prefect_server import adopt, client_environment
+
+RESULTS = Path(__file__).with_name("results.jsonl")
+_QUIET_LOAD = 2.5
+BENCHMARKS = {
+    "gate.order": "benchmarks.orders:gate_order",
+    "order.durable": "benchmarks.orders:order_durable",
+    "orders.batch500": "benchmarks.orders:orders_batch",
+    "store.upsert3000": "benchmarks.bars:store_upsert",
+    "store.read500x2y": "benchmarks.bars:store_read",
+    "gx.1m": "benchmarks.bars:gx_million",
+    "trade_session": "benchmarks.sessions:trade_session",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks that are named, or all."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    if asked.table is not None:
+        print(markdown_table(asked.table.read_text().splitlines()))
+        return 0
+    if os.getloadavg()[0] > _QUIET_LOAD:
+        print(f"the machine is busy (load {os.getloadavg()[0]:.1f}); the numbers will be too", file=sys.stderr)
+    for name in asked.names or BENCHMARKS:
+        with tempfile.TemporaryDirectory(prefix="openbell-benchmark-") as folder:
+            adopt(client_environment(Path(folder), 1))  # settings of its own; no server is asked
+            run = Run(folder=Path(folder), seed=asked.seed, quick=asked.quick)
+            for measurement in _load(name)(run):
+                print(measurement.line(run), flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the desk; a line of JSON each.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="only show that they run; all of it in a minute")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the made-up market")
+    parser.add_argument(
+        "--table", nargs="?", const=RESULTS, type=Path, metavar="FILE", help="print lines of a file as Markdown"
+    )
+    return parser
+
+
+def _load(name: str) -> Benchmark:
+    module, function = BENCHMARKS[name].split(":")
+    benchmark: Benchmark = getattr(import_module(module), function)
+    return benchmark
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Benchmarks run, and say what they are asked to say. How fast anything is, no test knows."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS, RESULTS
+from benchmarks.markets import CALENDAR, LAST, make_market
+from benchmarks.measurement import Measurement, Run, at_least, at_most
+from benchmarks.table import markdown_table
+from trading.market.bar_checks import check_bars
+from trading.market.quality import QualityPolicy
+from trading.market.timetable import session_times
+
+ROOT = Path(__file__).parents[2]
+FIELDS = ["name", "value", "unit", "baseline", "ratio", "aim", "aim_met", "machine", "seed", "note"]
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def a_run(tmp_path: Path, *, quick: bool = False) -> Run:
+    return Run(folder=tmp_path, seed=7, quick=quick)
+
+
+def test_the_cheapest_benchmarks_print_a_line_of_json_for_each_number():
+    done = benchmarks("gate.order", "orders.batch500", "store.read500x2y", "--quick", "--seed", "7")
+
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["name"] for line in lines] == [
+        "gate.order.p50",
+        "gate.order.p99",
+        "orders.batch500",
+        "store.read500x2y",
+    ]
+    assert [line["unit"] for line in lines] == ["ms", "ms", "orders/s", "ms"]
+    for line in lines:
+        assert list(line) == FIELDS
+        assert line["value"] > 0
+        assert line["ratio"] == pytest.approx(line["value"] / line["baseline"], rel=0.01)
+        assert (line["aim"], line["aim_met"], line["seed"]) == (None, None, 7)
+        assert line["note"].startswith("quick")
+
+
+def test_a_benchmark_that_is_not_there_is_refused_by_name():
+    done = benchmarks("gate.ordre")
+
+    assert done.returncode == 2
+    assert "no benchmark gate.ordre; there are gate.order," in done.stderr
+
+
+def test_a_value_is_held_against_its_aim_and_its_baseline(tmp_path):
+    slow = Measurement(name="a", value=30.0, unit="s", baseline=12.0, aim=at_most(30.0, 20), note="n")
+    many = Measurement(name="b", value=30.0, unit="1/s", aim=at_least(30.0, 20), note="n")
+
+    told = [json.loads(m.line(a_run(tmp_path))) for m in (slow, many)]
+
+    assert [(t["ratio"], t["aim"], t["aim_met"]) for t in told] == [(2.5, "<= 20", False), (None, ">= 20", True)]
+
+
+def test_the_table_tells_each_number_and_the_machine_once(tmp_path):
+    fast = Measurement(name="a.b", value=1234.5, unit="ms", baseline=617.25, aim=at_most(1.0, 2), note="what it is")
+    bare = Measurement(name="c", value=0.5, unit="s", note="else")
+
+    table = markdown_table([m.line(a_run(tmp_path)) for m in (fast, bare)]).splitlines()
+
+    # 1234.5 / 617.25 = 2
+    assert table[2] == "| `a.b` | 1,234 ms | ≤ 2: met | 617 ms (ratio 2) | what it is |"
+    assert table[3] == "| `c` | 0.5 s |  |  | else |"
+    assert [line for line in table if line.startswith("Measured on ")] == table[5:]
+
+
+def test_the_kept_results_come_from_a_full_run_of_one_machine():
+    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+
+    assert all(list(line) == FIELDS and not line["note"].startswith("quick") for line in lines)
+    assert len({line["machine"] for line in lines}) == 1
+    for benchmark in BENCHMARKS:
+        assert any(line["name"].startswith(benchmark) for line in lines)
+
+
+def test_the_same_seed_makes_the_same_market_and_another_one_another():
+    first, again, other = (make_market(3, 40, seed).bars().content_hash() for seed in (1, 1, 2))
+
+    assert first == again != other
+
+
+def test_the_bars_made_up_pass_the_quality_gate():
+    market = make_market(50, 300, seed=1)
+
+    report = check_bars(
+        market.fetched(),
+        calendar=CALENDAR,
+        first=market.day(0),
+        session=LAST,
+        policy=QualityPolicy(),
+        now=session_times(CALENDAR, LAST).settled_at,
+    )
+
+    assert (report.findings, report.rows) == ((), 50 * 300)
+
+
+def test_the_months_of_a_market_are_all_its_bars():
+    market = make_market(2, 45, seed=1)
+
+    months = [bars.frame for bars in market.months()]
+
+    assert [frame["session"].dt.to_period("M").nunique() for frame in months] == [1] * len(months)
+    together = pd.concat(months).sort_values(["symbol", "session"], ignore_index=True)
+    pd.testing.assert_frame_equal(together, market.bars().frame)
