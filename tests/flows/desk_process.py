@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
 SECONDS = 120.0
+STOPPING = "stopping"
 WRITES = {"INSERT": 2, "UPDATE": 1, "DELETE": 2}  # place of the table's name in the statement
 FOLLOWERS = ("order_state",)  # written in every transaction of an order, so they name none
 
@@ -57,7 +58,7 @@ class Outcome:
 
     exit_code: int | None
     message: str = ""
-    steps: tuple[str, ...] = ()
+    steps: Sequence[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,25 +69,26 @@ class DeskProcess:
     told: Connection
 
     def wait(self) -> Outcome:
-        """Wait for the end."""
+        """Wait for the end; what the process said last tells which one it was."""
         self.process.join(SECONDS)
         if self.process.exitcode is None:
             self.process.kill()
             self.process.join()
             return Outcome(exit_code=None, message=f"did not end within {SECONDS:.0f} s")
-        try:
-            said = json.loads(self.told.recv_bytes())
-        except EOFError:  # it was killed
-            said = {}
-        code = self.process.exitcode
+        said: Any = None
+        with suppress(EOFError):
+            while True:
+                said = json.loads(self.told.recv_bytes())
         self.told.close()
         self.process.close()
-        return Outcome(exit_code=code, message=said.get("message", ""), steps=tuple(said.get("steps", ())))
+        if said == STOPPING:
+            return Outcome(exit_code=-signal.SIGKILL)
+        return Outcome(**said) if said else Outcome(exit_code=None, message="ended without a word")
 
     def wait_until_stopped(self) -> None:
         """Wait until the process has stopped itself; it says so as the last thing before."""
         assert self.told.poll(SECONDS), "the process never came to the step"
-        assert json.loads(self.told.recv_bytes()) == "stopping"
+        assert json.loads(self.told.recv_bytes()) == STOPPING
         while psutil.Process(self.process.pid).status() != psutil.STATUS_STOPPED:
             os.sched_yield()
 
@@ -151,8 +153,7 @@ class Steps:
 
     def _stop_if_here(self, moment: Moment) -> None:
         if self._stop and self._stop.moment is moment and self._is_here(self._stop.step):
-            if self._stop.signal == signal.SIGSTOP:
-                self._tell("stopping")
+            self._tell(STOPPING)
             os.kill(os.getpid(), self._stop.signal)
 
     def _is_here(self, step: int | str) -> bool:
@@ -209,5 +210,6 @@ def _main(
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     module, name = flow.split(":")
     state = asyncio.run(getattr(import_module(module), name)(**parameters, return_state=True))
-    tell({"message": state.message or "", "steps": steps.taken})
-    os._exit(0 if state.is_completed() else 1)  # what Prefect would still tell its server is no matter here
+    exit_code = 0 if state.is_completed() else 1
+    tell({"exit_code": exit_code, "message": state.message or "", "steps": steps.taken})
+    os._exit(exit_code)  # what Prefect would still tell its server is no matter here
