@@ -153,6 +153,14 @@ class TestQuality:
         assert ledger.facts.quality("sample", SESSION) == ledger.facts.quality_report(report.verdict_id) == kept
         assert kept.verdict_id == report.verdict_id
 
+    def test_a_verdict_that_comes_back_counts_again(self, ledger):
+        held, passed = a_quality_report(bars_hash="i" * 64, day_verdict=DayVerdict.HOLD), a_quality_report()
+
+        for report in (held, passed, held):
+            ledger.facts.record_quality(report)
+
+        assert ledger.facts.quality("sample", SESSION).day_verdict is DayVerdict.HOLD
+
     def test_the_last_verdict_on_a_session_counts(self, ledger):
         first, second = a_quality_report(), a_quality_report(bars_hash="i" * 64, day_verdict=DayVerdict.HOLD)
 

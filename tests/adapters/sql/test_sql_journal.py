@@ -205,14 +205,22 @@ class TestSending:
         lease = ledger.lease()
         ledger.sent(lease, a_new_order())
         ledger.journal.mark(lease, "t-1", SendMark.UNKNOWN, DECIDED, "no answer")
-        assert ledger.journal.locked(ACCOUNT) == {"AAPL"}
-        assert ledger.journal.locked("DU200") == frozenset()
+        assert set(ledger.journal.locked(ACCOUNT, "main")) == {"AAPL"}
+        assert set(ledger.journal.locked(ACCOUNT, "second")) == {"AAPL"}
+        assert ledger.journal.locked("DU200", "main") == {}
 
         refused = ledger.intend(lease, a_new_order(cl_ord_id="t-2"), decision=a_decision(book="second"))
         ledger.journal.record([a_report(ExecType.NEW)])
 
         assert refused[0].code is RefusalCode.SYMBOL_LOCKED
-        assert ledger.journal.locked(ACCOUNT) == frozenset()
+        assert ledger.journal.locked(ACCOUNT, "second") == {}
+
+    def test_a_working_order_keeps_its_own_book_from_ordering_the_symbol_again(self, ledger):
+        ledger.sent(ledger.lease(), a_new_order())
+        ledger.journal.record([a_report(ExecType.NEW)])
+
+        assert ledger.journal.locked(ACCOUNT, "main") == {"AAPL": "an order of it still works"}
+        assert ledger.journal.locked(ACCOUNT, "second") == {}
 
 
 class TestWhatTheGateSees:

@@ -40,7 +40,15 @@ def test_a_lease_that_was_given_back_can_be_taken_and_the_token_grows(ledger):
 
     second = ledger.leases.acquire(ACCOUNT, "second", MINUTE)
 
-    assert (first.token, second.token) == (1, 2)
+    assert second.token > first.token
+
+
+def test_a_lease_that_was_given_back_cannot_be_renewed(ledger):
+    lease = ledger.leases.acquire(ACCOUNT, "first", MINUTE)
+    ledger.leases.release(lease)
+
+    with pytest.raises(LeaseLost):
+        ledger.leases.renew(lease, MINUTE)
 
 
 def test_an_expired_lease_can_be_taken_and_the_token_grows(ledger):
@@ -70,8 +78,19 @@ def test_a_lease_that_was_lost_can_neither_be_renewed_nor_take_the_new_one_away(
     assert ledger.leases.current(ACCOUNT) == held
 
 
-def test_a_lease_that_expired_is_lost_even_when_nobody_has_taken_it(ledger):
-    lease = ledger.leases.acquire(ACCOUNT, "late", OVER)
+def test_a_lease_that_expired_writes_nothing_but_is_renewed_while_nobody_has_taken_it(ledger):
+    lease = ledger.leases.acquire(ACCOUNT, "slow", OVER)
+    with pytest.raises(LeaseLost):
+        ledger.intend(lease, a_new_order())
+
+    ledger.leases.renew(lease, MINUTE)
+
+    assert ledger.intend(lease, a_new_order())[0].accepted
+
+
+def test_a_lease_that_expired_and_was_taken_is_lost(ledger):
+    lease = ledger.leases.acquire(ACCOUNT, "slow", OVER)
+    ledger.leases.acquire(ACCOUNT, "next", MINUTE)
 
     with pytest.raises(LeaseLost):
         ledger.leases.renew(lease, MINUTE)
