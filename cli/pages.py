@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from adapters.sql.books import Reconciliation
 from adapters.sql.rows import json_value
 from trading.market.quality import QualityReport, SymbolVerdict
 from trading.orders.orders import Order
 from trading.positions.books import Books
-from trading.reconciliation import Break
+from trading.reconciliation import Break, Reconciliation
 from trading.risk.limits import RiskDecision
 
 NUMBERS = frozenset(

@@ -5,14 +5,13 @@ from datetime import date, timedelta
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from adapters.sql.books import Reconciliation
 from blocks.desk import Clock, Desk
 from tasks.collect import collect_facts
 from tasks.publish import publish_table
 from tasks.tell import tell_breaks
 from tasks.value import marks
 from trading.positions.books import equity, expected_dividends
-from trading.reconciliation import Break, reconcile
+from trading.reconciliation import Break, Reconciliation, reconcile
 
 COMPARED = timedelta(days=10)  # executions before that were compared on their day
 

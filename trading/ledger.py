@@ -1,6 +1,7 @@
 """The seam to the ledger: who may write, what is intended, what happened.
 
-The ledger appends facts and derives the rest. Every write that could put an order on the wire carries the lease;
+The interfaces below are what the order path needs of a ledger; what else it can be asked stands with its adapter.
+It appends facts and derives the rest. Every write that could put an order on the wire carries the lease;
 a report of what already happened is never refused.
 """
 
@@ -17,7 +18,7 @@ from trading.market.quality import QualityReport
 from trading.orders.executions import ExecutionReport
 from trading.orders.executions import SendMark as SendMark
 from trading.orders.orders import NewOrderSingle, Order
-from trading.reconciliation import Break
+from trading.reconciliation import Break, Reconciliation
 from trading.risk.limits import RiskDecision, RiskLimits
 
 
@@ -149,6 +150,15 @@ class Journal(Protocol):
         """
         ...
 
+    def require_may_send(self, lease: Lease, now: datetime) -> None:
+        """Look once more, just before an order goes on the wire, whether it still may.
+
+        Raises:
+            LeaseLost: the lease was taken over or has expired.
+            DeskHalted: the desk or the account was halted.
+        """
+        ...
+
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending that brought no report."""
         ...
@@ -173,7 +183,7 @@ class Journal(Protocol):
 
 
 class Facts(Protocol):
-    """What else happened: executions, cash, corporate actions, breaks, alerts."""
+    """What else happened: executions, cash, corporate actions, quality, breaks."""
 
     def executions(self, account: str) -> tuple[ExecutionReport, ...]:
         """Return all reports of the account in the order they happened."""
@@ -187,14 +197,22 @@ class Facts(Protocol):
         """Append the corporate actions that are new to the account and return how many were."""
         ...
 
-    def record_breaks(self, account: str, session: date, breaks: Sequence[Break], now: datetime) -> None:
-        """Append the outcome of a reconciliation, empty or not."""
+    def record_reconciliation(self, account: str, reconciliation: Reconciliation) -> None:
+        """Append the outcome of a reconciliation, with breaks or without."""
         ...
 
     def record_quality(self, report: QualityReport) -> None:
         """Append a quality report; the same verdict as the last of that source and session is the same report."""
         ...
 
+
+class Outbox(Protocol):
+    """Alerts on their way to a person."""
+
     def raise_alert(self, alert: Alert) -> None:
         """Put the alert into the outbox, once per fingerprint."""
+        ...
+
+    def due(self) -> tuple[Alert, ...]:
+        """Return the alerts that no channel has taken yet, oldest first."""
         ...

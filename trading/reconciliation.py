@@ -3,9 +3,9 @@
 Nothing is mended here and nothing is small enough to pass: a quantity, a price and a cent are equal or they are not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -50,6 +50,22 @@ class Break:
     ours: str
     theirs: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """One reconciliation of an account, with what the account was worth, in account currency.
+
+    Attributes:
+        marks: close by symbol that each position was valued at.
+    """
+
+    session: date
+    reconciled_at: datetime
+    equity: Decimal
+    cash: Decimal
+    marks: Mapping[str, Decimal]
+    breaks: tuple[Break, ...]
 
 
 def reconcile(

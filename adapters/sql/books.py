@@ -1,7 +1,6 @@
 """Facts in SQL: executions, cash, corporate actions, quality, reconciliations, and the books that follow from them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,28 +30,12 @@ from trading.market.quality import (
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport
 from trading.positions.books import Books, fold_books
-from trading.reconciliation import Break, BreakType
+from trading.reconciliation import Break, BreakType, Reconciliation
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
 ORDER = table_of(NewOrderRow)
 QUALITY, RECONCILIATION = table_of(QualityReportRow), table_of(ReconciliationRow)
 _EXECUTED = (ExecType.TRADE.value, ExecType.TRADE_CORRECT.value, ExecType.TRADE_CANCEL.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    """One reconciliation of an account, with what the account was worth, in account currency.
-
-    Attributes:
-        marks: close by symbol that each position was valued at.
-    """
-
-    session: date
-    reconciled_at: datetime
-    equity: Decimal
-    cash: Decimal
-    marks: Mapping[str, Decimal]
-    breaks: tuple[Break, ...]
 
 
 class SqlFacts:

@@ -13,6 +13,7 @@ from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.schema import require_schema
+from trading.ledger import Facts, Journal, Leases, Outbox
 
 
 class Place(Protocol):
@@ -52,6 +53,11 @@ class LedgerPlace:
     def engine(self) -> sa.Engine:
         """Return an engine on the ledger."""
         return make_engine(self.url or f"sqlite:///{self.file}")
+
+
+def interfaces_of(ledger: "Ledger") -> tuple[Leases, Journal, Facts, Outbox]:
+    """Return the parts by their interfaces; here the type checker holds the one against the other."""
+    return ledger.leases, ledger.journal, ledger.facts, ledger.outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.sql.books import Reconciliation
 from tests.builders import (
     ACCOUNT,
     CLOSE,
@@ -25,7 +24,7 @@ from trading.errors import InvalidValue
 from trading.market.quality import DayVerdict, Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
 from trading.orders.executions import ExecType
 from trading.positions.books import fold_books
-from trading.reconciliation import Break, BreakType
+from trading.reconciliation import Break, BreakType, Reconciliation
 
 TOMORROW = SESSION + timedelta(days=1)
 
