@@ -26,8 +26,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
+from adapters.paper.broker import PaperBroker
+from trading.orders.executions import ExecutionReport
+from trading.orders.orders import NewOrderSingle
+
 SECONDS = 120.0
 STOPPING = "stopping"
+WIRE = "wire"  # no durable step: the moment when all has been asked and the order goes to the broker
 WRITES = {"INSERT": 2, "UPDATE": 1, "DELETE": 2}  # place of the table's name in the statement
 FOLLOWERS = ("order_state",)  # written in every transaction of an order, so they name none
 
@@ -39,7 +44,7 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAt:
-    """The step at which the process sends itself a signal: its number from 1, or the first of that name."""
+    """The step at which the process sends itself a signal: its number from 1, the first of that name, or WIRE."""
 
     step: int | str
     moment: Moment
@@ -151,10 +156,18 @@ class Steps:
         yield
         self._stop_if_here(Moment.AFTER)
 
+    def stop_before_wire(self) -> None:
+        if self._stop and self._stop.step == WIRE:
+            self._stop_here(self._stop)
+
     def _stop_if_here(self, moment: Moment) -> None:
         if self._stop and self._stop.moment is moment and self._is_here(self._stop.step):
-            self._tell(STOPPING)
-            os.kill(os.getpid(), self._stop.signal)
+            self._stop_here(self._stop)
+
+    def _stop_here(self, stop: StopAt) -> None:
+        self._stop = None
+        self._tell(STOPPING)
+        os.kill(os.getpid(), stop.signal)
 
     def _is_here(self, step: int | str) -> bool:
         if isinstance(step, int):
@@ -164,7 +177,7 @@ class Steps:
 
 def listen(steps: Steps, home: Path) -> None:
     """Make every durable step of this process known to `steps`."""
-    commit, replace = DefaultDialect.do_commit, os.replace
+    commit, replace, send = DefaultDialect.do_commit, os.replace, PaperBroker.submit
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:
         changes, info = connection.total_changes, connection.info
@@ -182,7 +195,11 @@ def listen(steps: Steps, home: Path) -> None:
         with steps.step(f"rename {Path(target).name}"):
             return replace(source, target, **places)
 
-    DefaultDialect.do_commit = do_commit
+    async def submit(broker: PaperBroker, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
+        steps.stop_before_wire()
+        return await send(broker, order)
+
+    DefaultDialect.do_commit, PaperBroker.submit = do_commit, submit
     os.replace = os.rename = put_in_place
     sa.event.listen(sa.Engine, "before_cursor_execute", _note_table)
 
