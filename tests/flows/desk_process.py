@@ -32,6 +32,7 @@ from trading.orders.orders import NewOrderSingle
 
 SECONDS = 120.0
 STOPPING = "stopping"
+SENT_TWICE = "sent_twice"  # file of the orders that were sent to a broker which had them; the paper broker minds not
 WIRE = "wire"  # no durable step: the moment when all has been asked and the order goes to the broker
 WRITES = {"INSERT": 2, "UPDATE": 1, "DELETE": 2}  # place of the table's name in the statement
 FOLLOWERS = ("order_state",)  # written in every transaction of an order, so they name none
@@ -197,6 +198,8 @@ def listen(steps: Steps, home: Path) -> None:
 
     async def submit(broker: PaperBroker, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
         steps.stop_before_wire()
+        if await broker.find(order.cl_ord_id):
+            (home / SENT_TWICE).open("a").write(f"{order.cl_ord_id}\n")
         return await send(broker, order)
 
     DefaultDialect.do_commit, PaperBroker.submit = do_commit, submit

@@ -18,7 +18,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from blocks.desk_storage import DeskStorage
-from tests.flows.desk_process import Moment, Outcome, StopAt, run_flow
+from tests.flows.desk_process import SENT_TWICE, Moment, Outcome, StopAt, run_flow
 from tests.flows.desks import TUESDAY, WEDNESDAY, DeskFolder, a_copy, cents, sample_closes
 from trading.orders.orders import OrdStatus, Side
 
@@ -141,7 +141,7 @@ def different(again: Outcome, wanted: Any, outcome_of: Check, desk: DeskFolder) 
     try:
         found = outcome_of(desk)
     except AssertionError as broken:
-        return [str(broken)]
+        return [str(broken).splitlines()[0]]
     return [f"{key} is {found[key]}, undisturbed {wanted[key]}" for key in wanted if found[key] != wanted[key]]
 
 
@@ -150,6 +150,7 @@ def what_was_traded(desk: DeskFolder) -> dict[str, Any]:
 
     What the broker holds is read from its own tables and summed here by hand.
     """
+    assert not (desk.home / SENT_TWICE).exists(), "an order was sent to a broker that had it"
     journal, facts = desk.ledger.journal, desk.ledger.facts
     orders = {o.cl_ord_id: o for o in journal.orders(desk.account)}
     at_broker = desk.rows("paper_order")
