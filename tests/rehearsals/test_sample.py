@@ -28,7 +28,7 @@ WEEK = [MONDAY, date(2022, 11, 22), date(2022, 11, 23), date(2022, 11, 25), date
 ACCOUNT = "rehearsal"
 CROSSOVER = {"fast_sessions": 2, "slow_sessions": 5}  # turns over every few days, so that most sessions trade
 
-pytestmark = pytest.mark.xdist_group("rehearsals")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsals")]
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ DIVIDENDS = {
 }
 CloseOf = Callable[[str, date], Decimal]
 
-pytestmark = pytest.mark.xdist_group("rehearsals")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rehearsals")]
 
 
 @dataclass(frozen=True)
