@@ -7,12 +7,11 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.measurement import SEED, Benchmark, Run
+from benchmarks.measurement import QUIET_LOAD, SEED, Benchmark, Run
 from benchmarks.table import markdown_table
 from cli.prefect_server import adopt, client_environment
 
 RESULTS = Path(__file__).with_name("results.jsonl")
-_QUIET_LOAD = 2.5
 BENCHMARKS = {
     "gate.order": "benchmarks.orders:gate_order",
     "order.durable": "benchmarks.orders:order_durable",
@@ -33,12 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.table is not None:
         print(markdown_table(asked.table.read_text().splitlines()))
         return 0
-    if os.getloadavg()[0] > _QUIET_LOAD:
-        print(f"the machine is busy (load {os.getloadavg()[0]:.1f}); the numbers will be too", file=sys.stderr)
+    load = os.getloadavg()[0]
+    if load > QUIET_LOAD:
+        print(f"the machine is busy (load {load:.1f}), and each line will say so", file=sys.stderr)
     for name in asked.names or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix="openbell-benchmark-") as folder:
             adopt(client_environment(Path(folder), 1))  # settings of its own; no server is asked
-            run = Run(folder=Path(folder), seed=asked.seed, quick=asked.quick)
+            run = Run(folder=Path(folder), seed=asked.seed, quick=asked.quick, load=load)
             for measurement in _load(name)(run):
                 print(measurement.line(run), flush=True)
     return 0

@@ -135,10 +135,10 @@ def main(routine: str, home: str, symbols: str, session: str) -> None:
     """Run one routine and tell what it took."""
     _import(routine)
     before = peak_mib()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     message = asyncio.run(ROUTINES[routine](Path(home), int(symbols), date.fromisoformat(session)))
-    took = time.perf_counter() - started
-    print(json.dumps({"seconds": took, "before_mib": before, "peak_mib": peak_mib(), "message": message}))
+    took = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+    print(json.dumps(took | {"before_mib": before, "peak_mib": peak_mib(), "message": message}))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 
 SEED = 20_221_228
+QUIET_LOAD = 2.0  # above it, others take the time that is measured
 _PACKAGES = ("prefect", "pandas", "pyarrow", "SQLAlchemy", "great-expectations")
 
 
@@ -25,11 +26,13 @@ class Run:
     Attributes:
         folder: an empty one on the disk to be measured; the benchmark may leave there what it likes.
         quick: shrink everything; the numbers then only show that the benchmark works.
+        load: of the machine before it began.
     """
 
     folder: Path
     seed: int
     quick: bool
+    load: float = 0.0
 
     def repeats(self, wanted: int) -> int:
         """Return how often to repeat."""
@@ -64,6 +67,9 @@ class Measurement:
     def line(self, run: Run) -> str:
         """Return it as one line of JSON; a quick run has no aim, for its numbers mean nothing."""
         aim = None if run.quick else self.aim
+        note = f"quick, so much smaller than its name: {self.note}" if run.quick else self.note
+        if run.load > QUIET_LOAD:
+            note += f"; the machine was busy before (load {run.load:.1f})"
         fields = {
             "name": self.name,
             "value": _rounded(self.value),
@@ -74,7 +80,7 @@ class Measurement:
             "aim_met": aim and aim.met,
             "machine": machine(),
             "seed": run.seed,
-            "note": f"quick, so much smaller than its name: {self.note}" if run.quick else self.note,
+            "note": note,
         }
         return json.dumps(fields, ensure_ascii=False)
 

@@ -27,6 +27,7 @@ class Took:
     """What a routine took in its process, medians of several runs."""
 
     seconds: float
+    cpu_seconds: float
     before_mib: float
     peak_mib: float
     message: str
@@ -104,7 +105,10 @@ def _small(small: SessionRuns) -> Iterator[Measurement]:
 
 def _what(runs: SessionRuns) -> str:
     said = runs.trade.message.split(": ", 1)[1]
-    return f"`trade_session` of {runs.symbols} symbols held, {runs.history} in store: {said}; from the call to its end"
+    return (
+        f"`trade_session` of {runs.symbols} symbols held, {runs.history} in store: {said}; from the call to its end, "
+        f"{runs.trade.cpu_seconds:.2g} s of it processor time"
+    )
 
 
 def _runs(run: Run, port: int, wanted: int) -> SessionRuns:
@@ -149,13 +153,17 @@ def _in_child(home: Path, port: int, routine: str, symbols: int, session: date) 
     environment = clean_environment() | client_environment(home.parent, port)
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     took = Took(**json.loads(done.stdout.splitlines()[-1]))
-    print(f"{routine} of {symbols}: {took.seconds:.2f} s, {took.message}", file=sys.stderr)
+    print(
+        f"{routine} of {symbols}: {took.seconds:.2f} s, processor {took.cpu_seconds:.2f} s, {took.message}",
+        file=sys.stderr,
+    )
     return took
 
 
 def _median(runs: list[Took]) -> Took:
     return Took(
         seconds=statistics.median(r.seconds for r in runs),
+        cpu_seconds=statistics.median(r.cpu_seconds for r in runs),
         before_mib=statistics.median(r.before_mib for r in runs),
         peak_mib=max(r.peak_mib for r in runs),
         message=runs[0].message,
