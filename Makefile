@@ -9,7 +9,7 @@ run: $(STAMP)
 	$(BIN)/openbell run
 
 test: $(STAMP) lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -94,6 +94,7 @@ def prefect_deploy_all(desk: RunningDesk, folder: Path) -> None:
 
 async def deployments(desk: RunningDesk) -> dict[str, dict[str, Any]]:
     said_by_server = {"id", "created", "updated", "last_polled", "status", "version_id", "global_concurrency_limit"}
+    said_by_server.add("version")  # Prefect takes it from git, where the folder is one of git's
     async with desk.client() as client:
         found = [deployment.model_dump(exclude=said_by_server) for deployment in await client.read_deployments()]
     for deployment in found:
