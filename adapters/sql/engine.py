@@ -1,5 +1,7 @@
 """Engines: one way to open a database, one way to write to it."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,7 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 _FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+_PATIENCE = 10  # s, that another process's lock is waited for
 _WRITE_LOCK = 0x6F70656E62656C6C  # "openbell"; PostgreSQL keeps advisory locks per database
 
 
@@ -97,12 +100,28 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event below starts the transactions
-    for pragma in ("busy_timeout=10000", "journal_mode=wal", "synchronous=full", "foreign_keys=on"):
+    connection.execute(f"pragma busy_timeout={_PATIENCE * 1000}")
+    _switch_to_wal(connection)
+    for pragma in ("synchronous=full", "foreign_keys=on"):
         connection.execute("pragma " + pragma)
 
 
+def _switch_to_wal(connection: Any) -> None:
+    # The first two connections of a new file, both switching, are refused at once, whatever busy_timeout says: each
+    # would wait for the other. The one that comes later finds it done.
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def _set_up_postgresql(connection: Any, _record: Any) -> None:
-    connection.execute("SET lock_timeout = '10s'")
+    connection.execute(f"SET lock_timeout = '{_PATIENCE}s'")
     connection.execute("SET idle_in_transaction_session_timeout = '60s'")
     connection.commit()
 

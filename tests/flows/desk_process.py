@@ -6,7 +6,6 @@ code under test is not touched: the process listens to SQLAlchemy and to `os.rep
 
 import asyncio
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,18 +14,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 import sqlalchemy as sa
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
 from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.paper.broker import PaperBroker
+from tests.fork_server import fork_server
 from trading.orders.executions import ExecutionReport
 from trading.orders.orders import NewOrderSingle
 
@@ -117,14 +116,10 @@ def start_flow(
     Args:
         file_bytes: the disk is full for a file of that size.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.flows.warm_desk"])
-    with pytest.MonkeyPatch.context() as patch:  # the processes read Prefect's settings as they are here the first time
-        patch.setenv("PREFECT_API_URL", api_url)
-        patch.setenv("PREFECT_LOGGING_LEVEL", "CRITICAL")
-        forkserver.ensure_running()
+    context = fork_server()
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(there, flow, dict(parameters), home, stop, file_bytes), daemon=True)
+    arguments = (there, api_url, flow, dict(parameters), home, stop, file_bytes)
+    process = context.Process(target=_main, args=arguments, daemon=True)
     process.start()
     there.close()
     return DeskProcess(process=process, told=here)
@@ -215,6 +210,7 @@ def _note_table(connection: sa.Connection, _cursor: Any, statement: str, *_: Any
 
 def _main(
     told: Connection,
+    api_url: str,
     flow: str,
     parameters: dict[str, Any],
     home: Path,
@@ -229,7 +225,8 @@ def _main(
     if file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     module, name = flow.split(":")
-    state = asyncio.run(getattr(import_module(module), name)(**parameters, return_state=True))
+    with temporary_settings({PREFECT_API_URL: api_url, PREFECT_LOGGING_LEVEL: "CRITICAL"}):
+        state = asyncio.run(getattr(import_module(module), name)(**parameters, return_state=True))
     exit_code = 0 if state.is_completed() else 1
     tell({"exit_code": exit_code, "message": state.message or "", "steps": steps.taken})
     os._exit(exit_code)  # what Prefect would still tell its server is no matter here

@@ -39,7 +39,7 @@ def test_a_first_session_killed_at_any_step_is_completed_by_the_next_run(fresh_d
 
     problems = killed_everywhere(fresh_desk, tmp_path, TRADE, parameters, what_was_traded)
 
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def test_a_rotation_with_a_refused_order_killed_at_any_step_is_completed_by_the_next_run(
@@ -49,7 +49,7 @@ def test_a_rotation_with_a_refused_order_killed_at_any_step_is_completed_by_the_
 
     problems = killed_everywhere(invested_desk, tmp_path, TRADE, parameters, what_was_traded)
 
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def test_a_refused_order_is_told_of_even_when_the_process_dies_right_after_the_refusal(
@@ -71,7 +71,7 @@ def test_a_reconciliation_killed_at_any_step_is_completed_by_the_next_run(traded
 
     problems = killed_everywhere(traded_desk, tmp_path, RECONCILE, parameters, what_was_reconciled)
 
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def test_an_ingestion_killed_at_any_step_is_completed_by_the_next_run(empty_desk: DeskFolder, tmp_path: Path):
@@ -79,7 +79,7 @@ def test_an_ingestion_killed_at_any_step_is_completed_by_the_next_run(empty_desk
 
     problems = killed_everywhere(empty_desk, tmp_path, INGEST, parameters, what_was_stored)
 
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def killed_everywhere(

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from adapters.sql.engine import make_engine
 from adapters.sql.schema import migrate
 from tests.adapters.sql.sql_desk import SqlLedger
 from tests.builders import ACCOUNT, DECIDED, a_new_order, a_trade
+from tests.fork_server import fork_server
 from trading.errors import LeaseHeld
 
 Work = Callable[..., object]
@@ -26,8 +26,7 @@ class Child:
     """A process on the same ledger: begins when told to, and hands back what its work returned."""
 
     def __init__(self, engine: sa.Engine, work: Work, *arguments: object) -> None:
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["__main__", __name__])
+        context = fork_server()
         self._pipe, theirs = context.Pipe()
         url = engine.url.render_as_string(hide_password=False)
         self.process = context.Process(target=_run, args=(theirs, url, work, *arguments))

@@ -1,4 +1,4 @@
-"""What a desk process needs, imported and read once; each process is then forked from this one in milliseconds."""
+"""What children need, imported and read once; each is then forked from this one in milliseconds."""
 
 import functools
 import gc
@@ -10,6 +10,7 @@ import skfolio.datasets
 import flows.ingest_bars
 import flows.reconcile_day
 import flows.trade_session  # noqa: F401
+import tests.adapters.sql.ledger_child
 import tests.flows.desk_process  # noqa: F401
 from trading.market.calendars import TradingCalendar
 
