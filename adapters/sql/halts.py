@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,10 @@ from trading.errors import DeskHalted
 
 HALT = table_of(HaltRow)
 DESK = "desk"  # the scope of every account
+
+# Asked before every single order, so written once: SQLAlchemy then need not read it each time.
+_LAST = sa.select(sa.func.max(HALT.c.id)).where(HALT.c.scope.in_(sa.bindparam("scopes", expanding=True)))
+_HALTED = sa.select(HALT).where(HALT.c.id.in_(_LAST.group_by(HALT.c.scope)), HALT.c.halted).order_by(HALT.c.id)
 
 
 class SqlHalts:
@@ -65,17 +70,19 @@ def note_stop_file(engine: sa.Engine, stop_file: Path, now: datetime) -> None:
 
 def require_trading(connection: sa.Connection, account: str, stop_file: Path) -> None:
     """Raise DeskHalted when the desk or the account is halted, or the STOP file is there."""
-    desk_cause = _file_cause(stop_file) if stop_file.exists() else _last_halt(connection, DESK)
-    if desk_cause is not None:
-        raise DeskHalted(DESK, desk_cause)
-    cause = _last_halt(connection, account)
-    if cause is not None:
-        raise DeskHalted(account, cause)
+    if stop_file.exists():
+        raise DeskHalted(DESK, _file_cause(stop_file))
+    for row in connection.execute(_HALTED, {"scopes": [DESK, account]}):
+        raise DeskHalted(row.scope, _cause(row))
 
 
 def _last_halt(connection: sa.Connection, scope: str) -> str | None:
     last = connection.execute(sa.select(HALT).where(HALT.c.scope == scope).order_by(HALT.c.id.desc()).limit(1)).first()
-    return f"{last.cause} ({last.actor}, {last.changed_at:%Y-%m-%d %H:%M} UTC)" if last and last.halted else None
+    return _cause(last) if last and last.halted else None
+
+
+def _cause(halt: sa.Row[Any]) -> str:
+    return f"{halt.cause} ({halt.actor}, {halt.changed_at:%Y-%m-%d %H:%M} UTC)"
 
 
 def _append(connection: sa.Connection, scope: str, halted: bool, cause: str, actor: str, now: datetime) -> None:

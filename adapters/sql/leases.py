@@ -16,6 +16,7 @@ from trading.errors import LeaseHeld, LeaseLost
 from trading.ledger import Lease
 
 LEASE = table_of(LeaseRow)
+_LEASE = sa.select(LEASE).where(LEASE.c.account == sa.bindparam("account"))
 
 
 class SqlLeases:
@@ -69,7 +70,7 @@ class SqlLeases:
 
 def require_lease(connection: sa.Connection, lease: Lease) -> None:
     """Raise LeaseLost unless the lease is the newest and has not expired."""
-    row = connection.execute(sa.select(LEASE).where(LEASE.c.account == lease.account)).one_or_none()
+    row = connection.execute(_LEASE, {"account": lease.account}).one_or_none()
     if row is None or row.token != lease.token or row.expires_at <= database_time(connection):
         raise LeaseLost(lease.account, lease.token)
 
