@@ -5,6 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from trading.errors import InvalidValue
 
@@ -52,6 +55,23 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class DatabaseTime(FunctionElement[datetime]):
+    """The database's clock now, also within a transaction that began earlier."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(DatabaseTime, "sqlite")
+def _sqlite_time(element: DatabaseTime, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ARG001 - SQLAlchemy's
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # %f has milliseconds, and what is read are microseconds
+
+
+@compiles(DatabaseTime, "postgresql")
+def _postgresql_time(element: DatabaseTime, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ARG001 - SQLAlchemy's
+    return "clock_timestamp()"
 
 
 def plain(value: Decimal | str) -> Decimal:

@@ -80,8 +80,8 @@ class SqlJournal:
             for order in _orders_to_mark(connection, lease, cl_ord_ids):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
+            # No state is derived anew: what may be sent was PENDING_NEW and is so still.
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
-            _fold_states(connection, cl_ord_ids)
 
     def require_may_send(self, lease: Lease, now: datetime) -> None:
         """Look once more, just before an order goes on the wire, whether it still may.

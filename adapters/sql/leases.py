@@ -2,13 +2,13 @@
 
 import os
 import platform
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
 
-from adapters.sql.columns import UtcDateTime
+from adapters.sql.columns import DatabaseTime
 from adapters.sql.engine import reading, writing
 from adapters.sql.rows import insert_new, table_of
 from adapters.sql.tables import LeaseRow
@@ -16,7 +16,8 @@ from trading.errors import LeaseHeld, LeaseLost
 from trading.ledger import Lease
 
 LEASE = table_of(LeaseRow)
-_LEASE = sa.select(LEASE).where(LEASE.c.account == sa.bindparam("account"))
+_NOW = sa.select(DatabaseTime().label("now"))
+_LEASE = _NOW.add_columns(LEASE).where(LEASE.c.account == sa.bindparam("account"))
 
 
 class SqlLeases:
@@ -71,16 +72,13 @@ class SqlLeases:
 def require_lease(connection: sa.Connection, lease: Lease) -> None:
     """Raise LeaseLost unless the lease is the newest and has not expired."""
     row = connection.execute(_LEASE, {"account": lease.account}).one_or_none()
-    if row is None or row.token != lease.token or row.expires_at <= database_time(connection):
+    if row is None or row.token != lease.token or row.expires_at <= row.now:
         raise LeaseLost(lease.account, lease.token)
 
 
 def database_time(connection: sa.Connection) -> datetime:
     """Return the database's clock, UTC: the one clock that all processes share."""
-    if connection.dialect.name == "sqlite":
-        text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')").scalar_one()
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    now: datetime = connection.execute(sa.select(sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime()))).scalar_one()
+    now: datetime = connection.execute(_NOW).scalar_one()
     return now
 
 
