@@ -1,5 +1,6 @@
-"""The seam to a broker: five calls, and what each adapter must promise about them."""
+"""The seam to a broker: its calls, and what each adapter must promise about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Protocol
 
 from trading.money import Money
 from trading.orders.executions import ExecutionReport
-from trading.orders.orders import NewOrderSingle, OrderCancelRequest
+from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
 
 
 class BrokerFence(StrEnum):
@@ -96,12 +97,49 @@ class Broker(Protocol):
         """
         ...
 
+    async def submit_list(self, orders: Sequence[NewOrderSingle]) -> tuple[ExecutionReport, ...]:
+        """Send linked orders once and return what the broker answered at once, in the order of the list.
+
+        A child that waits for its parent is answered with NEW like any other. One that is rejected takes the whole
+        list with it, where the broker can do so; else its siblings and its parent are canceled.
+
+        Args:
+            orders: as `trading.orders.order_lists.require_list` wants them.
+
+        Raises:
+            InvalidValue: they are no list; nothing was sent.
+            BrokerUnavailable: nothing was sent.
+            OutcomeUnknown: some or all may have been sent; each is to be asked for.
+        """
+        ...
+
     async def cancel(self, request: OrderCancelRequest) -> tuple[ExecutionReport, ...]:
         """Ask that the rest of the order be canceled and return the answer; asking twice is asking once.
 
         Raises:
             BrokerUnavailable: nothing was sent.
             OutcomeUnknown: it may have been sent.
+        """
+        ...
+
+    async def replace(self, request: OrderCancelReplaceRequest) -> tuple[ExecutionReport, ...]:
+        """Ask that the order go on under the request's values and return the answer; asking twice is asking once.
+
+        REPLACED, under the order's own ClOrdID, says that they hold. A request that the broker refuses, or that came
+        too late, changes nothing.
+
+        Raises:
+            BrokerUnavailable: nothing was sent.
+            OutcomeUnknown: it may have been sent.
+        """
+        ...
+
+    async def cancel_all(self) -> None:
+        """Ask that everything that works for the account be canceled, whoever placed it; the reports tell what was.
+
+        Raises:
+            BrokerUnavailable: nothing was sent.
+            OutcomeUnknown: some or all may have been sent; ask again, it does no harm.
         """
         ...
 
@@ -119,4 +157,8 @@ class Broker(Protocol):
 
     async def statement(self) -> AccountStatement:
         """Return cash, positions, working orders and cash movements, all at one time."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection, if there is one; a second time does nothing."""
         ...

@@ -10,6 +10,7 @@ from adapters.paper.paper_settings import PaperSettings
 from trading.market.instruments import Instrument
 from trading.orders.orders import NewOrderSingle, OrdStatus, TimeInForce
 
+_BEYOND = ("peg_offset_value", "good_till", "triggers", "legs", "list_id")
 _AUCTION_ONLY = (TimeInForce.IOC, TimeInForce.OPG, TimeInForce.CLS)
 
 
@@ -63,6 +64,10 @@ def _refusal(
     instrument = instruments.get(order.symbol)
     if order.account != account:
         return f"unknown account {order.account}; this is {account}"
+    if asked := [field for field in _BEYOND if getattr(order, field)]:
+        return f"the paper exchange takes no orders with {', '.join(asked)}"
+    if order.time_in_force is TimeInForce.FOK:
+        return "the paper exchange takes no orders with time_in_force FOK"
     if instrument is None:
         return f"unknown symbol {order.symbol}"
     if instrument.currency != settings.currency:

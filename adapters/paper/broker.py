@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,7 +22,8 @@ from trading.market.bars import BarSource
 from trading.market.instruments import Instrument
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport
-from trading.orders.orders import NewOrderSingle, OrderCancelRequest, OrdStatus
+from trading.orders.order_lists import require_list
+from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
 
 NAME = "the paper broker"
 T = TypeVar("T")
@@ -94,6 +95,19 @@ class PaperBroker:
             lambda connection, account: self._cancel(connection, account, request), request.orig_cl_ord_id
         )
 
+    async def submit_list(self, orders: Sequence[NewOrderSingle]) -> tuple[ExecutionReport, ...]:
+        """Take or reject the linked orders one by one."""
+        require_list(orders)
+        return tuple([report for order in orders for report in await self.submit(order)])
+
+    async def replace(self, request: OrderCancelReplaceRequest) -> tuple[ExecutionReport, ...]:
+        """Return all reports of the order, which stays as it is."""
+        return await self.find(request.orig_cl_ord_id)
+
+    async def cancel_all(self) -> None:
+        """Cancel everything that works."""
+        await self._settled(self._cancel_all, "(all)")
+
     async def find(self, cl_ord_id: str) -> tuple[ExecutionReport, ...]:
         """Return every report of that order; empty is proof that it never came."""
         return await self._settled(lambda connection, _: records.reports_of(connection, self._account, cl_ord_id))
@@ -105,6 +119,9 @@ class PaperBroker:
     async def statement(self) -> AccountStatement:
         """Return cash, positions, working orders and cash movements as of now."""
         return await self._settled(self._state)
+
+    async def close(self) -> None:
+        """Do nothing: the database stays open for the others who use it."""
 
     # -- settling
 
@@ -205,13 +222,19 @@ class PaperBroker:
     def _cancel(
         self, connection: sa.Connection, account: SettledAccount, request: OrderCancelRequest
     ) -> tuple[ExecutionReport, ...]:
-        key = (ORDERS.c.account == self._account, ORDERS.c.cl_ord_id == request.orig_cl_ord_id)
-        for order in records.orders_where(connection, *key, ORDERS.c.due_at.is_not(None)):
+        self._cancel_where(connection, account, ORDERS.c.cl_ord_id == request.orig_cl_ord_id)
+        return records.reports_of(connection, self._account, request.orig_cl_ord_id)
+
+    def _cancel_all(self, connection: sa.Connection, account: SettledAccount) -> None:
+        self._cancel_where(connection, account, sa.true())
+
+    def _cancel_where(self, connection: sa.Connection, account: SettledAccount, which: sa.ColumnElement[bool]) -> None:
+        working = (ORDERS.c.account == self._account, ORDERS.c.due_at.is_not(None))
+        for order in records.orders_where(connection, *working, which):
             order.ord_status, order.due_at = OrdStatus.CANCELED, None
             report = make_report(self._account, order, ExecType.CANCELED, account.at, text="canceled on request")
             records.update_orders(connection, self._account, [order])
             records.add_reports(connection, [report])
-        return records.reports_of(connection, self._account, request.orig_cl_ord_id)
 
     def _state(self, connection: sa.Connection, account: SettledAccount) -> AccountStatement:
         held = sa.select(POSITIONS).where(POSITIONS.c.account == self._account).order_by(POSITIONS.c.symbol)

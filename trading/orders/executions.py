@@ -31,14 +31,19 @@ class ExecutionReport:
         exec_ref_id: ExecRefID (FIX 19); for TRADE_CORRECT and TRADE_CANCEL, the execution superseded.
         exec_type: ExecType (FIX 150).
         ord_status: OrdStatus (FIX 39) that the broker states.
-        symbol: Symbol (FIX 55).
-        side: Side (FIX 54).
+        symbol: Symbol (FIX 55). An order in legs is executed twice over: under its own symbol, which moves the order
+            and nothing that is held, and under each leg's symbol, which moves positions and cash and not the order.
+        side: Side (FIX 54); of the leg where the symbol is a leg's.
         last_qty: LastQty (FIX 32); > 0 for TRADE and TRADE_CORRECT, else 0.
         last_px: LastPx (FIX 31); price per unit of this execution, None unless TRADE or TRADE_CORRECT.
         cum_qty: CumQty (FIX 14) that the broker states.
         commission: Commission (FIX 12) of this execution, in the instrument's currency, >= 0 when charged.
         transact_time: TransactTime (FIX 60), UTC.
         text: Text (FIX 58).
+        order_qty: OrderQty (FIX 38) of the order as it is now; with REPLACED and RESTATED, None when not said.
+        price: Price (FIX 44), likewise.
+        stop_px: StopPx (FIX 99), likewise.
+        peg_offset_value: PegOffsetValue (FIX 211), likewise.
     """
 
     account: str
@@ -56,6 +61,10 @@ class ExecutionReport:
     commission: Decimal = Decimal(0)
     exec_ref_id: str | None = None
     text: str = ""
+    order_qty: Decimal | None = None
+    price: Decimal | None = None
+    stop_px: Decimal | None = None
+    peg_offset_value: Decimal | None = None
 
     def __post_init__(self) -> None:
         if self.exec_type in _EXECUTED and not (self.last_px is not None and self.last_px.is_finite()):

@@ -1,46 +1,29 @@
 """Orders: what we ask of a broker, and what is known of it.
 
-Source: FIX 5.0 SP2, messages NewOrderSingle (D), OrderCancelRequest (F) and the tags named below.
+Source: FIX 5.0 SP2, messages NewOrderSingle (D) and NewOrderMultileg (AB), and the tags named below.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.errors import InvalidValue, OrderNotOpen
-
-
-class Side(StrEnum):
-    """Side (FIX 54)."""
-
-    BUY = "buy"
-    SELL = "sell"
-
-    @property
-    def sign(self) -> int:
-        """Return +1 for a buy, -1 for a sell."""
-        return 1 if self is Side.BUY else -1
-
-
-class OrdType(StrEnum):
-    """OrdType (FIX 40)."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-
-
-class TimeInForce(StrEnum):
-    """TimeInForce (FIX 59); OPG is at the opening, CLS at the close."""
-
-    DAY = "day"
-    GTC = "gtc"
-    IOC = "ioc"
-    OPG = "opg"
-    CLS = "cls"
+from trading.errors import OrderNotOpen
+from trading.orders.order_requests import OrderCancelReplaceRequest as OrderCancelReplaceRequest
+from trading.orders.order_requests import OrderCancelRequest as OrderCancelRequest
+from trading.orders.order_rules import require_valid
+from trading.orders.order_types import (
+    ContingencyType,
+    OrderLeg,
+    PegOffsetType,
+    PositionEffect,
+    PriceTrigger,
+    TimeTrigger,
+)
+from trading.orders.order_types import OrdType as OrdType
+from trading.orders.order_types import Side as Side
+from trading.orders.order_types import TimeInForce as TimeInForce
 
 
 class OrdStatus(StrEnum):
@@ -79,15 +62,27 @@ class NewOrderSingle:
         account: Account (FIX 1).
         session: the session it is meant for; it is not sent after `expire_time`.
         book: the strategy book it belongs to.
-        symbol: Symbol (FIX 55).
-        side: Side (FIX 54).
+        symbol: Symbol (FIX 55); of an order in legs, what `combo_symbol` makes of them.
+        side: Side (FIX 54); with legs, BUY as they are defined, SELL the opposite of each.
         order_qty: OrderQty (FIX 38); units of the instrument, > 0.
         ord_type: OrdType (FIX 40).
         time_in_force: TimeInForce (FIX 59).
-        price: Price (FIX 44) per unit; required by LIMIT and STOP_LIMIT, absent otherwise.
+        price: Price (FIX 44) per unit; required by LIMIT and STOP_LIMIT, absent otherwise. > 0, except that the net
+            price of legs may be anything: what one unit costs when bought, < 0 when it pays.
         stop_px: StopPx (FIX 99) per unit; required by STOP and STOP_LIMIT, absent otherwise.
         expire_time: UTC; the order is never *sent* after it.
         transact_time: TransactTime (FIX 60); when it was decided, UTC.
+        peg_offset_value: PegOffsetValue (FIX 211), > 0; how far a TRAILING_STOP stays behind the best price, above it
+            when buying, below it when selling. Required by it, absent otherwise.
+        peg_offset_type: PegOffsetType (FIX 836); required by TRAILING_STOP, absent otherwise.
+        good_till: ExpireTime (FIX 126), UTC; when the broker ends it. Required by GTD, absent otherwise.
+        outside_regular_hours: whether it may trade before the open and after the close.
+        position_effect: PositionEffect (FIX 77), for options.
+        triggers: all must have happened before it works.
+        legs: of an order in several instruments at once.
+        list_id: ListID (FIX 66) of orders that hang together; `order_lists` tells their shapes.
+        contingency_type: ContingencyType (FIX 1385), with `list_id`.
+        parent_cl_ord_id: the order that must have filled completely before this one works.
     """
 
     cl_ord_id: str
@@ -103,45 +98,38 @@ class NewOrderSingle:
     transact_time: datetime
     price: Decimal | None = None
     stop_px: Decimal | None = None
+    peg_offset_value: Decimal | None = None
+    peg_offset_type: PegOffsetType | None = None
+    good_till: datetime | None = None
+    outside_regular_hours: bool = False
+    position_effect: PositionEffect | None = None
+    triggers: tuple[PriceTrigger | TimeTrigger, ...] = ()
+    legs: tuple[OrderLeg, ...] = ()
+    list_id: str | None = None
+    contingency_type: ContingencyType | None = None
+    parent_cl_ord_id: str | None = None
 
     def __post_init__(self) -> None:
-        name = f"order {self.cl_ord_id}"
-        if not (self.order_qty.is_finite() and self.order_qty > 0):
-            raise InvalidValue(f"order_qty of {name}", self.order_qty, "finite and greater than 0")
-        for field, wanted in (
-            ("price", self.ord_type in (OrdType.LIMIT, OrdType.STOP_LIMIT)),
-            ("stop_px", self.ord_type in (OrdType.STOP, OrdType.STOP_LIMIT)),
-        ):
-            value = getattr(self, field)
-            if wanted and not (value is not None and value.is_finite() and value > 0):
-                raise InvalidValue(f"{field} of {name}", value, f"greater than 0 for a {self.ord_type} order")
-            if not wanted and value is not None:
-                raise InvalidValue(f"{field} of {name}", value, f"absent for a {self.ord_type} order")
-        for field in ("expire_time", "transact_time"):
-            if getattr(self, field).tzinfo is None:
-                raise InvalidValue(f"{field} of {name}", getattr(self, field), "aware (UTC)")
+        require_valid(self)
 
     @property
     def signed_qty(self) -> Decimal:
         """Return the quantity, negative for a sell."""
         return self.order_qty * self.side.sign
 
+    def replaced(self, request: OrderCancelReplaceRequest) -> "NewOrderSingle":
+        """Return the order under the values of the request.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCancelRequest:
-    """A request to cancel what is left of an order.
-
-    Attributes:
-        cl_ord_id: ClOrdID (FIX 11) of this request.
-        orig_cl_ord_id: OrigClOrdID (FIX 41), the order meant.
-        account: Account (FIX 1).
-        transact_time: TransactTime (FIX 60), UTC.
-    """
-
-    cl_ord_id: str
-    orig_cl_ord_id: str
-    account: str
-    transact_time: datetime
+        Raises:
+            InvalidValue: they do not fit the order, such as a price for a market order.
+        """
+        return replace(
+            self,
+            order_qty=request.order_qty,
+            price=request.price,
+            stop_px=request.stop_px,
+            peg_offset_value=request.peg_offset_value,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +137,8 @@ class Order:
     """One order and all that is known of it: a fold over its send marks and execution reports.
 
     Attributes:
-        new_order: the order as we meant it.
+        new_order: the order as we first meant it.
+        replaced_by: the order under the values it was last replaced by; None if it never was.
         ord_status: OrdStatus (FIX 39) as the broker last reported it, or ours while it has not answered.
         order_id: OrderID (FIX 37), the broker's; None until it has acknowledged.
         cum_qty: CumQty (FIX 14), net of busts and corrections.
@@ -171,6 +160,12 @@ class Order:
     may_be_sent: bool = False
     text: str = ""
     contradictions: tuple[str, ...] = ()
+    replaced_by: NewOrderSingle | None = None
+
+    @property
+    def in_force(self) -> NewOrderSingle:
+        """Return the order under the values that hold now."""
+        return self.replaced_by or self.new_order
 
     @property
     def cl_ord_id(self) -> str:
@@ -180,7 +175,7 @@ class Order:
     @property
     def leaves_qty(self) -> Decimal:
         """Return LeavesQty (FIX 151): what may still trade; 0 once the order is final, and never negative."""
-        rest = self.new_order.order_qty - self.cum_qty
+        rest = self.in_force.order_qty - self.cum_qty
         return max(rest, Decimal(0)) if self.ord_status.is_open else Decimal(0)
 
     def cancel_request(self, transact_time: datetime) -> OrderCancelRequest:
@@ -197,6 +192,41 @@ class Order:
             account=self.new_order.account,
             transact_time=transact_time,
         )
+
+    def replace_request(
+        self,
+        number: int,
+        transact_time: datetime,
+        *,
+        order_qty: Decimal | None = None,
+        price: Decimal | None = None,
+        stop_px: Decimal | None = None,
+        peg_offset_value: Decimal | None = None,
+    ) -> OrderCancelReplaceRequest:
+        """Return the request that changes the given values and keeps the others.
+
+        Args:
+            number: 1 for the first change of this order, and so on; the same number is the same request.
+
+        Raises:
+            OrderNotOpen: the order can no longer change.
+            InvalidValue: the values do not fit the order.
+        """
+        if not self.ord_status.is_open:
+            raise OrderNotOpen(self.cl_ord_id, self.ord_status.name)
+        now = self.in_force
+        request = OrderCancelReplaceRequest(
+            cl_ord_id=f"{self.cl_ord_id}-r{number}",
+            orig_cl_ord_id=self.cl_ord_id,
+            account=now.account,
+            transact_time=transact_time,
+            order_qty=now.order_qty if order_qty is None else order_qty,
+            price=now.price if price is None else price,
+            stop_px=now.stop_px if stop_px is None else stop_px,
+            peg_offset_value=now.peg_offset_value if peg_offset_value is None else peg_offset_value,
+        )
+        now.replaced(request)
+        return request
 
 
 def make_cl_ord_id(*, account: str, session: date, book: str, symbol: str, purpose: str) -> str:

@@ -32,7 +32,7 @@ from trading.orders.orders import OrderCancelRequest, OrdStatus, OrdType, Side, 
 
 OPEN, CLOSE = "Mon 09:30:01", "Mon 16:00:00"
 BUY, SELL = Side.BUY, Side.SELL
-DAY, GTC, IOC, OPG, CLS = TimeInForce
+DAY, GTC, GTD, IOC, FOK, OPG, CLS = TimeInForce
 UNFILLED = ("expired", CLOSE, "not filled by the close of 2020-08-24")
 
 
@@ -308,8 +308,8 @@ async def test_an_order_canceled_during_the_session_does_not_trade_at_its_close(
         ({"ord_type": OrdType.LIMIT, "price": Decimal("10.005")}, "price 10.005 is not a multiple of the tick 0.01"),
         ({"ord_type": OrdType.STOP, "stop_px": Decimal("9.999")}, "stop_px 9.999 is not a multiple of the tick 0.01"),
         (
-            {"ord_type": OrdType.STOP, "stop_px": Decimal(9), "time_in_force": OPG},
-            "a stop order cannot be OPG",
+            {"ord_type": OrdType.STOP, "stop_px": Decimal(9), "time_in_force": IOC},
+            "a stop order cannot be IOC",
         ),
         ({"session": date(2020, 8, 23)}, "2020-08-23 is not a session of XNYS"),
         (

@@ -52,7 +52,11 @@ def steps(draw: st.DrawFn) -> list[Step]:
     at = MIDNIGHT
     for number in range(draw(st.integers(1, 8))):
         at += timedelta(minutes=draw(st.integers(0, 900)))
-        tif, ord_type = draw(st.sampled_from(TimeInForce)), draw(st.sampled_from(OrdType))
+        tif = draw(
+            st.sampled_from([TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.OPG, TimeInForce.CLS])
+        )
+        plain = [OrdType.MARKET, OrdType.LIMIT]
+        ord_type = draw(st.sampled_from(plain if tif in AUCTIONS else [*plain, OrdType.STOP, OrdType.STOP_LIMIT]))
         order = an_order(
             f"o-{number}",
             draw(st.sampled_from(Side)),

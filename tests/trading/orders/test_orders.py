@@ -32,7 +32,10 @@ def test_another_purpose_has_another_id(part):
     [
         ({"order_qty": Decimal(0)}, "order_qty of order t-1 is Decimal\\('0'\\), but must be finite and greater"),
         ({"order_qty": Decimal("NaN")}, "finite"),
-        ({"ord_type": OrdType.LIMIT}, "price of order t-1 is None, but must be greater than 0 for a limit order"),
+        (
+            {"ord_type": OrdType.LIMIT},
+            "price of order t-1 is None, but must be finite and greater than 0 for a limit order",
+        ),
         ({"price": Decimal(5)}, "price of order t-1 is .*, but must be absent for a market order"),
         ({"ord_type": OrdType.STOP, "stop_px": Decimal(-1)}, "stop_px of order t-1"),
         ({"expire_time": datetime(2024, 3, 15)}, "expire_time of order t-1 .* aware"),  # noqa: DTZ001 - the test

@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading.orders.order_types import PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RiskLimits
@@ -48,6 +49,8 @@ def orders(draw) -> NewOrderSingle:
         transact_time=datetime(2024, 4, 1, 12, tzinfo=UTC),
         price=draw(px) if ord_type in (OrdType.LIMIT, OrdType.STOP_LIMIT) else None,
         stop_px=draw(px) if ord_type in (OrdType.STOP, OrdType.STOP_LIMIT) else None,
+        peg_offset_value=draw(px) if ord_type is OrdType.TRAILING_STOP else None,
+        peg_offset_type=PegOffsetType.PRICE if ord_type is OrdType.TRAILING_STOP else None,
     )
 
 
