@@ -1,7 +1,7 @@
 """The market: what a contract costs at any time, from a seed or from replayed bars."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -11,6 +11,7 @@ from ib_gateway.market_catalogue import Catalogue, full_catalogue
 from ib_gateway.market_hours import is_open, latest_period
 from ib_gateway.market_options import CarriedPrices, Greeks, OptionPrices
 from ib_gateway.market_prices import PriceSource, RandomWalk, drawn
+from ib_gateway.market_replay import ReplayBar, replay_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,9 @@ class Market:
 
     Attributes:
         without_live_data: symbols for which the user pays no exchange: only delayed prices are shown.
+
+    Args:
+        replay: recorded bars; their symbols have these prices, and become stocks where the catalogue has none of them.
     """
 
     def __init__(
@@ -58,12 +62,12 @@ class Market:
         *,
         seed: int = 1,
         catalogue: Catalogue | None = None,
-        replay: Mapping[str, PriceSource] | None = None,
+        replay: Iterable[ReplayBar] = (),
     ) -> None:
         self.seed = seed
-        self.catalogue = catalogue or full_catalogue()
+        self._replay = replay_sources(replay)
+        self.catalogue = (catalogue or full_catalogue()).with_stocks(self._replay)
         self.without_live_data: set[str] = set()
-        self._replay = dict(replay or {})
         self._sources: dict[int, PriceSource] = {}
         self._fixed: dict[int, Decimal] = {}
 
@@ -164,6 +168,8 @@ class Market:
         period = latest_period(kind, at, regular=True)
         until = min(max(at, period.opens), period.closes)
         bar, last = source.bar(period, period.opens, until), self.quote(con_id, at).last
+        if bar is None:
+            return DaySummary(open=last, high=last, low=last, previous_close=self.previous_close(con_id, at), volume=0)
         return DaySummary(
             open=self.rounded(listing, bar.open),
             high=max(self.rounded(listing, bar.high), last),
@@ -178,7 +184,7 @@ class Market:
         kind = listing.contract.sec_type
         today = latest_period(kind, at, regular=True)
         before = latest_period(kind, today.opens, regular=True, closed=True)
-        return self.rounded(listing, self.source(con_id).bar(before, before.opens, before.closes).close)
+        return self.rounded(listing, self.source(con_id).price(before.closes))
 
     def greeks(self, con_id: int, at: datetime) -> tuple[Greeks, float, Decimal]:
         """Return an option's model values, its volatility of a year, and the underlying's price they are for."""
@@ -204,6 +210,7 @@ class Market:
 
     def _price(self, listing: Listing, at: datetime) -> float:
         source = self.source(listing.contract.con_id)
+        at = min(at, latest_period(listing.contract.sec_type, at).closes)
         if isinstance(source, OptionPrices) and listing.under_con_id in self._fixed:
             return source.greeks(float(self._fixed[listing.under_con_id]), at).price
         return source.price(at)
@@ -211,11 +218,10 @@ class Market:
     def _made_source(self, listing: Listing) -> PriceSource:
         contract = listing.contract
         if contract.sec_type in ("STK", "IND", "CASH"):
-            replayed = self._replay.get(contract.local_symbol)
-            return replayed or self._walk(listing, contract.local_symbol)
+            return self._recorded_or_walk(listing, contract.local_symbol)
         expiry = date.fromisoformat(contract.last_trade_date)
         if contract.sec_type == "FUT":
-            return CarriedPrices(underlying=self._walk(listing, listing.under_symbol), expiry=expiry)
+            return CarriedPrices(underlying=self._recorded_or_walk(listing, listing.under_symbol), expiry=expiry)
         return OptionPrices(
             underlying=self.source(listing.under_con_id),
             strike=contract.strike,
@@ -224,8 +230,8 @@ class Market:
             volatility=listing.daily_volatility * math.sqrt(252),
         )
 
-    def _walk(self, listing: Listing, key: str) -> RandomWalk:
-        return RandomWalk(
+    def _recorded_or_walk(self, listing: Listing, key: str) -> PriceSource:
+        return self._replay.get(key) or RandomWalk(
             seed=self.seed,
             key=key if listing.contract.primary_exchange != "AMEX" else f"{key}.AMEX",
             sec_type=listing.contract.sec_type,

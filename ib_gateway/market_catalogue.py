@@ -5,7 +5,7 @@ the row's place.
 """
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -115,14 +115,8 @@ _OPTION_UNDERLYINGS = ("AAPL", "MSFT", "SPY", "SPX")
 _US_EXCHANGES = ("SMART", "AMEX", "NYSE", "CBOE", "PHLX", "ISE", "CHX", "ARCA", "ISLAND", "IEX", "NASDAQ")
 _OPTION_EXCHANGES = ("SMART", "AMEX", "CBOE", "PHLX", "ISE", "BOX")
 _MONTH_CODES: Mapping[int, str] = MappingProxyType({3: "H", 6: "M", 9: "U", 12: "Z"})
-_SHARE_IDS, _FUND_IDS, _INDEX_IDS, _FX_IDS, _FUTURE_IDS, _OPTION_IDS = (
-    100_001,
-    200_001,
-    300_001,
-    400_001,
-    500_001,
-    600_001,
-)
+_SHARE_IDS, _EXTRA_IDS, _FUND_IDS, _INDEX_IDS = 100_001, 150_001, 200_001, 300_001
+_FX_IDS, _FUTURE_IDS, _OPTION_IDS = 400_001, 500_001, 600_001
 
 
 class Catalogue:
@@ -169,6 +163,14 @@ class Catalogue:
         """Return the options and futures on an underlying."""
         return [listing for listing in self._by_id.values() if listing.under_con_id == under_con_id]
 
+    def with_stocks(self, symbols: Iterable[str]) -> "Catalogue":
+        """Return this catalogue with a plain stock for each symbol it does not have."""
+        unknown = [symbol for symbol in symbols if symbol not in self._by_symbol]
+        if not unknown:
+            return self
+        rows = [f"{symbol}|NYSE|{symbol}|100|0.02|0|1000|" for symbol in unknown]
+        return Catalogue(iter([*self._by_id.values(), *_shares("\n".join(rows), _EXTRA_IDS, "COMMON")]))
+
     def all(self) -> tuple[Listing, ...]:
         """Return every listing, in the order of the rows."""
         return tuple(self._by_id.values())
@@ -181,7 +183,8 @@ def full_catalogue() -> Catalogue:
 
 
 def _listings() -> Iterator[Listing]:
-    underlyings = [*_shares(), *_indexes()]
+    shares = [*_shares(_STOCKS, _SHARE_IDS, "COMMON"), *_shares(_FUNDS, _FUND_IDS, "ETF")]
+    underlyings = [*shares, *_indexes()]
     yield from underlyings
     yield from _currencies()
     by_symbol = {listing.contract.symbol: listing for listing in underlyings}
@@ -194,33 +197,31 @@ def _rows(table: str) -> Iterator[tuple[int, list[str]]]:
     return enumerate(line.split("|") for line in table.strip().splitlines())
 
 
-def _shares() -> Iterator[Listing]:
-    for table, first_id, stock_type in ((_STOCKS, _SHARE_IDS, "COMMON"), (_FUNDS, _FUND_IDS, "ETF")):
-        for place, (symbol, primary, name, price, volatility, dividends, volume, industry) in _rows(table):
-            rule = SUB_DOLLAR if Decimal(price) < 1 else CENT
-            trading_class = "NMS" if primary == "NASDAQ" else symbol
-            yield Listing(
-                contract=Contract(
-                    con_id=first_id + place,
-                    symbol=symbol,
-                    sec_type="STK",
-                    exchange="SMART",
-                    primary_exchange=primary,
-                    currency="USD",
-                    local_symbol=symbol,
-                    trading_class=trading_class,
-                ),
-                long_name=name,
-                reference_px=Decimal(price),
-                daily_volatility=float(volatility),
-                dividend_yield=float(dividends),
-                daily_volume=int(volume) * 1000,
-                exchanges=_US_EXCHANGES,
-                market_rules=(rule,) * len(_US_EXCHANGES),
-                min_tick=increment_at(rule, Decimal(0)),
-                industry=industry,
-                stock_type=stock_type,
-            )
+def _shares(table: str, first_id: int, stock_type: str) -> Iterator[Listing]:
+    for place, (symbol, primary, name, price, volatility, dividends, volume, industry) in _rows(table):
+        rule = SUB_DOLLAR if Decimal(price) < 1 else CENT
+        yield Listing(
+            contract=Contract(
+                con_id=first_id + place,
+                symbol=symbol,
+                sec_type="STK",
+                exchange="SMART",
+                primary_exchange=primary,
+                currency="USD",
+                local_symbol=symbol,
+                trading_class="NMS" if primary == "NASDAQ" else symbol,
+            ),
+            long_name=name,
+            reference_px=Decimal(price),
+            daily_volatility=float(volatility),
+            dividend_yield=float(dividends),
+            daily_volume=int(volume) * 1000,
+            exchanges=_US_EXCHANGES,
+            market_rules=(rule,) * len(_US_EXCHANGES),
+            min_tick=increment_at(rule, Decimal(0)),
+            industry=industry,
+            stock_type=stock_type,
+        )
 
 
 def _indexes() -> Iterator[Listing]:

@@ -32,7 +32,6 @@ class Period:
     """One stretch of one trading day, in UTC."""
 
     day: date
-    place: int
     opens: datetime
     closes: datetime
     regular: bool
@@ -82,16 +81,14 @@ def periods(sec_type: str, day: date) -> tuple[Period, ...]:
     """Return the stretches of a trading day, in order; none at the weekend."""
     if not is_weekday(day):
         return ()
-    table = TIMETABLES[sec_type]
     return tuple(
         Period(
             day=day,
-            place=place,
             opens=wall_time(day, stretch.opens),
             closes=wall_time(day, stretch.closes),
             regular=stretch.regular,
         )
-        for place, stretch in enumerate(table)
+        for stretch in TIMETABLES[sec_type]
     )
 
 

@@ -87,9 +87,11 @@ class OptionPrices:
         """Return the model price at an instant."""
         return self.greeks(self.underlying.price(at), at).price
 
-    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar:
+    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar | None:
         """Return the underlying's bar, each price of it as the option's; a put is dear when the stock is low."""
         under = self.underlying.bar(period, first, last)
+        if under is None:
+            return None
         opening, closing = self.greeks(under.open, first).price, self.greeks(under.close, last).price
         reached = [self.greeks(spot, first).price for spot in (under.high, under.low)]
         prices = (opening, closing, *reached)
@@ -110,9 +112,11 @@ class CarriedPrices:
         """Return the fair price at an instant."""
         return self.underlying.price(at) * self._carry(at)
 
-    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar:
+    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar | None:
         """Return the underlying's bar, carried."""
         bar, carry = self.underlying.bar(period, first, last), self._carry(first)
+        if bar is None:
+            return None
         return replace(bar, open=bar.open * carry, high=bar.high * carry, low=bar.low * carry, close=bar.close * carry)
 
     def _carry(self, at: datetime) -> float:

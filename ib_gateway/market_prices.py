@@ -37,8 +37,8 @@ class PriceSource(Protocol):
     def price(self, at: datetime) -> float:
         """Return the price at an instant; while closed, the last one."""
 
-    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar:
-        """Return what happened from first to last, both within the stretch."""
+    def bar(self, period: Period, first: datetime, last: datetime) -> RawBar | None:
+        """Return what happened from first to last, both within the stretch; None if nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class RandomWalk:
     daily_volatility: float
     daily_volume: int
     _closes: list[float] = field(default_factory=list)
-    _paths: dict[tuple[date, int], Path] = field(default_factory=dict)
+    _paths: dict[datetime, Path] = field(default_factory=dict)
 
     def price(self, at: datetime) -> float:
         """Return the price at an instant; while closed, the last one."""
@@ -88,26 +88,29 @@ class RandomWalk:
     def bar(self, period: Period, first: datetime, last: datetime) -> RawBar:
         """Return what happened from first to last, both within the stretch."""
         prices = self.path(period).between(first.timestamp(), last.timestamp())
-        length = (last - first) / (period.closes - period.opens)
-        noise = drawn(self.seed, self.key, "volume", first.timestamp()).random()
-        share = 1.0 if period.regular else 0.02
         return RawBar(
             opens_at=first,
             open=prices[0],
             high=max(prices),
             low=min(prices),
             close=prices[-1],
-            volume=math.floor(self.daily_volume * share * length * (0.5 + noise)),
+            volume=float(self._traded_by(period, last) - self._traded_by(period, first)),
         )
+
+    def _traded_by(self, period: Period, at: datetime) -> int:
+        """The volume since the stretch opened: of a day's own size, and brisker near open and close."""
+        noise = drawn(self.seed, self.key, "volume", period.opens.timestamp()).random()
+        total = self.daily_volume * (0.5 + noise) * (1.0 if period.regular else 0.02)
+        place = (at - period.opens) / (period.closes - period.opens)
+        return math.floor(total * (place + 0.6 * math.sin(2 * math.pi * place) / (2 * math.pi)) + 1e-6)
 
     def path(self, period: Period) -> Path:
         """Return the line of prices over a stretch; the last few hundred are kept."""
-        key = (period.day, period.place)
-        if key not in self._paths:
+        if period.opens not in self._paths:
             if len(self._paths) >= 512:
                 self._paths.pop(next(iter(self._paths)))
-            self._paths[key] = self._made_path(period)
-        return self._paths[key]
+            self._paths[period.opens] = self._made_path(period)
+        return self._paths[period.opens]
 
     def close_of(self, day: date) -> float:
         """Return the price at the end of regular hours of a weekday."""
@@ -126,14 +129,14 @@ class RandomWalk:
     def _made_path(self, period: Period) -> Path:
         """A bridge between where the stretch must begin and where it must end."""
         length = int((period.closes - period.opens).total_seconds())
-        step = 15 if length <= 8 * 3600 else 60
+        step = 30 if length <= 8 * 3600 else 60
         begin, end, volatility = self._ends(period)
-        chance = drawn(self.seed, self.key, period.day, period.place).random
+        chance = drawn(self.seed, self.key, period.opens.timestamp()).random
         count = length // step
-        scale = volatility * math.sqrt(12 / count)  # 1/12 is the variance of an even draw from one unit
-        walk = list(accumulate([(chance() - 0.5) * scale for _ in range(count)], initial=0.0))
-        drift = (math.log(end / begin) - walk[-1]) / count
-        nodes = [begin * math.exp(value + drift * place) for place, value in enumerate(walk)]
+        scale = begin * volatility * math.sqrt(12 / count)  # 1/12 is the variance of an even draw from one unit
+        walk = list(accumulate([(chance() - 0.5) * scale for _ in range(count)], initial=begin))
+        drift = (end - walk[-1]) / count
+        nodes = [price + drift * place for place, price in enumerate(walk)]
         return Path(opens=period.opens.timestamp(), step=step, nodes=(begin, *nodes[1:-1], end))
 
     def _ends(self, period: Period) -> tuple[float, float, float]:

@@ -1,0 +1,292 @@
+"""Historical bars: which ones a request means, and what is in them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ib_gateway.contracts import Listing, increment_at
+from ib_gateway.market import Market
+from ib_gateway.market_hours import NEW_YORK, Period, latest_period, periods, wall_time, weekdays
+from ib_gateway.market_prices import WALK_BEGINS, PriceSource, RawBar
+from ib_gateway.market_replay import ReplayPrices, merged
+
+DAY, WEEK, MONTH = 86_400, 7 * 86_400, 30 * 86_400
+
+BAR_SECONDS: Mapping[str, int] = MappingProxyType(
+    {
+        **{f"{n} secs": n for n in (1, 5, 10, 15, 30)},
+        "1 min": 60,
+        **{f"{n} mins": n * 60 for n in (2, 3, 5, 10, 15, 20, 30)},
+        "1 hour": 3600,
+        **{f"{n} hours": n * 3600 for n in (2, 3, 4, 8)},
+        "1 day": DAY,
+        "1 week": WEEK,
+        "1 month": MONTH,
+        # what clients also write, and the gateway takes
+        "1 secs": 1,
+        "1 sec": 1,
+        "1D": DAY,
+        "1W": WEEK,
+        "1M": MONTH,
+    }
+)
+WHAT_TO_SHOW = frozenset({"TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"})
+
+
+class BadBarRequest(ValueError):
+    """A request for bars that the gateway refuses, with the code it answers."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarRequest:
+    """What a client asks of history.
+
+    Attributes:
+        end: the last instant of interest, in UTC.
+        duration: number and unit of S, D, W, M or Y; days are trading days, seconds are of trading time.
+        bar_seconds: one of `BAR_SECONDS`.
+        what: one of `WHAT_TO_SHOW`.
+        regular_only: leave out extended hours.
+    """
+
+    end: datetime
+    duration: tuple[int, str]
+    bar_seconds: int
+    what: str
+    regular_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One historical bar as it is sent.
+
+    Attributes:
+        day: the trading day; of bars of a week or month, the last one in it.
+        volume: -1 where quotes are shown, as the gateway does.
+    """
+
+    opens_at: datetime
+    day: date
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int
+    average: Decimal
+    count: int
+
+
+def parsed_duration(text: str) -> tuple[int, str]:
+    """Read `30 D`.
+
+    Raises:
+        BadBarRequest: it is none, or one the gateway wants in another unit.
+    """
+    match = re.fullmatch(r"(\d+) ?([SDWMY])", text.strip().upper())
+    if not match or int(match[1]) < 1:
+        raise _invalid(f"Historical data query: invalid duration '{text}'")
+    number, unit = int(match[1]), match[2]
+    if unit == "S" and number > DAY:
+        raise _invalid("Historical data requests for durations longer than 86400 seconds must be made in days.")
+    if unit == "D" and number > 365:
+        raise _invalid("Historical data requests for durations longer than 365 days must be made in years.")
+    return number, unit
+
+
+def _invalid(cause: str) -> BadBarRequest:
+    return BadBarRequest(321, f"Error validating request.-'bP' : cause - {cause}")
+
+
+def parsed_end(text: str, now: datetime) -> datetime:
+    """Read `20261120 16:00:00 US/Eastern`, `20261120-21:00:00` (UTC) or nothing (now); without a zone it is New York's.
+
+    Raises:
+        BadBarRequest: it is no time.
+    """
+    text = text.strip()
+    if not text:
+        return now
+    match = re.fullmatch(r"(\d{8})(?:([ -]+)(\d\d:\d\d:\d\d)(?: (\S+))?)?", text)
+    try:
+        if match is None:
+            raise ValueError(text)
+        zone = ZoneInfo(match[4]) if match[4] else UTC if match[2] == "-" else NEW_YORK
+        at = time.fromisoformat(match[3]) if match[3] else time(23, 59, 59)
+        return datetime.combine(date.fromisoformat(match[1]), at, zone).astimezone(UTC)
+    except (ValueError, ZoneInfoNotFoundError) as exc:
+        raise BadBarRequest(
+            10314,
+            f"End Date/Time: The date, time, or time-zone entered is invalid ('{text}'). "
+            "The correct format is yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional.",
+        ) from exc
+
+
+def history(market: Market, con_id: int, request: BarRequest) -> list[Bar]:
+    """Return the bars a request means, oldest first; the last one ends at the request's end if it is unfinished.
+
+    Raises:
+        BadBarRequest: there is no such data for this kind of contract, or too much is asked.
+        UnknownContract: there is no contract with this id.
+    """
+    listing = market.listing(con_id)
+    _check(listing, request)
+    source = market.source(con_id)
+    kept = [period for period in _wanted_periods(listing, source, request) if _is_wanted(period, request)]
+    bars: list[Bar] = []
+    for day, first, parts in _grid(kept, request):
+        raw = merged(first, [source.bar(*part) for part in parts])
+        if raw is not None:
+            bars.append(_shown(market, listing, request, day, raw))
+    return bars
+
+
+def head(market: Market, con_id: int) -> datetime:
+    """Return when the oldest history of a contract begins."""
+    listing = market.listing(con_id)
+    source = market.source(con_id)
+    if isinstance(source, ReplayPrices):
+        return source.begins
+    return periods(listing.contract.sec_type, WALK_BEGINS + timedelta(days=1))[0].opens
+
+
+def _check(listing: Listing, request: BarRequest) -> None:
+    kind = listing.contract.sec_type
+    if request.what not in WHAT_TO_SHOW:
+        raise _invalid(f"What to show '{request.what}' is not one of {sorted(WHAT_TO_SHOW)}")
+    no_trades = kind == "CASH" and request.what in ("TRADES", "ADJUSTED_LAST")
+    no_quotes = kind == "IND" and request.what != "TRADES"
+    if no_trades or no_quotes:
+        name = f"{listing.contract.symbol}@{listing.contract.exchange} {request.what.title()}"
+        raise BadBarRequest(162, f"Historical Market Data Service error message:No historical market data for {name}")
+    if request.bar_seconds < 60 and request.duration[1] in "MY":
+        raise BadBarRequest(162, "Historical Market Data Service error message:Time length exceed max.")
+
+
+def _is_wanted(period: Period, request: BarRequest) -> bool:
+    return period.opens < request.end and (period.regular or not request.regular_only)
+
+
+def _wanted_periods(listing: Listing, source: PriceSource, request: BarRequest) -> Iterator[Period]:
+    """The stretches of the trading days a duration reaches back to."""
+    kind, (number, unit) = listing.contract.sec_type, request.duration
+    last = latest_period(kind, request.end, regular=request.regular_only).day
+    first = max(_first_day(last, number, unit), WALK_BEGINS + timedelta(days=1))
+    if isinstance(source, ReplayPrices):
+        first = max(first, source.begins.astimezone(NEW_YORK).date())
+    for day in weekdays(first, last):
+        yield from periods(kind, day)
+
+
+def _first_day(last: date, number: int, unit: str) -> date:
+    if unit == "D":
+        weeks, days = divmod(number - 1, 5)
+        first = last - timedelta(weeks=weeks)
+        for _ in range(days):
+            first -= timedelta(days=3 if first.weekday() == 0 else 1)
+        return first
+    if unit == "S":
+        return last - timedelta(days=number // 3600 + 4)
+    calendar_days = {"W": 7.0, "M": 30.4375, "Y": 365.25}[unit] * number
+    return last - timedelta(days=int(calendar_days) - 1)
+
+
+def _grid(
+    kept: list[Period], request: BarRequest
+) -> Iterator[tuple[date, datetime, list[tuple[Period, datetime, datetime]]]]:
+    """The bars' days, beginnings and the parts of stretches they are made of."""
+    if request.bar_seconds >= DAY:
+        yield from _long_grid(kept, request)
+        return
+    begins = _begins(kept, request)
+    size = timedelta(seconds=request.bar_seconds)
+    bars: dict[datetime, list[tuple[Period, datetime, datetime]]] = {}
+    for period in kept:
+        midnight = wall_time(period.day, 0)
+        first, until = max(period.opens, begins), min(period.closes, request.end)
+        while first < until:
+            slot = midnight + (first - midnight) // size * size
+            last = min(slot + size, until)
+            bars.setdefault(slot, []).append((period, first, last))
+            first = last
+    for parts in bars.values():
+        yield parts[0][0].day, parts[0][1], parts
+
+
+def _begins(kept: list[Period], request: BarRequest) -> datetime:
+    """The first instant of interest: for a duration in seconds, so much trading time before the end."""
+    number, unit = request.duration
+    left = timedelta(seconds=number)
+    if unit == "S":
+        for period in reversed(kept):
+            length = min(period.closes, request.end) - period.opens
+            if length >= left:
+                return min(period.closes, request.end) - left
+            left -= length
+    return kept[0].opens if kept else request.end
+
+
+def _long_grid(
+    kept: list[Period], request: BarRequest
+) -> Iterator[tuple[date, datetime, list[tuple[Period, datetime, datetime]]]]:
+    bars: dict[tuple[int, int], list[Period]] = {}
+    for period in kept:
+        bars.setdefault(_span(period.day, request.bar_seconds), []).append(period)
+    for parts in bars.values():
+        pieces = [(period, period.opens, min(period.closes, request.end)) for period in parts]
+        yield parts[-1].day, parts[0].opens, pieces
+
+
+def _span(day: date, seconds: int) -> tuple[int, int]:
+    if seconds == DAY:
+        return day.toordinal(), 0
+    return day.isocalendar()[:2] if seconds == WEEK else (day.year, day.month)
+
+
+def _shown(market: Market, listing: Listing, request: BarRequest, day: date, raw: RawBar) -> Bar:
+    opening, high, low, closing = (market.rounded(listing, px) for px in (raw.open, raw.high, raw.low, raw.close))
+    step = increment_at(listing.market_rules[0], closing)
+    volume = -1
+    if request.what in ("TRADES", "ADJUSTED_LAST"):
+        volume = int(raw.volume)
+    if request.what == "ADJUSTED_LAST":
+        recorded = isinstance(market.source(listing.contract.con_id), ReplayPrices)  # whose dividends nobody told
+        factor = Decimal(1) if recorded else dividend_factor(listing, day, request.end)
+        opening, high, low, closing = (round(price * factor, 4) for price in (opening, high, low, closing))
+    elif request.what == "BID_ASK":
+        opening, high, low, closing = opening - step, high + step, low - step, closing + step
+    elif request.what in ("BID", "ASK"):
+        shift = step if request.what == "ASK" else -step
+        opening, high, low, closing = (max(price + shift, Decimal(0)) for price in (opening, high, low, closing))
+    return Bar(
+        opens_at=raw.opens_at,
+        day=day,
+        open=opening,
+        high=high,
+        low=low,
+        close=closing,
+        volume=volume,
+        average=round((high + low + closing) / 3, 4) if volume >= 0 else Decimal(-1),
+        count=volume // 100 if volume >= 0 else -1,
+    )
+
+
+def dividend_factor(listing: Listing, day: date, until: datetime) -> Decimal:
+    """Return what a price of a day is multiplied by: less a quarter of the yield for each ex-date after it.
+
+    Ex-dates are the 15th of March, June, September and December. With a yield of 4% a price before two of them is
+    multiplied by 0.99 * 0.99 = 0.9801.
+    """
+    quarter = Decimal(1) - Decimal(str(listing.dividend_yield)) / 4
+    return quarter ** int(_ex_dates_until(until.date()) - _ex_dates_until(day))
+
+
+def _ex_dates_until(day: date) -> int:
+    return day.year * 4 + (day.month - (0 if day.day >= 15 else 1)) // 3
