@@ -56,7 +56,8 @@ class Fault(BaseModel):
     """One thing that goes wrong.
 
     Attributes:
-        on: name of the message that brings it on (`placeOrder`, `execDetails`, `handshake`, ...), `*` for any; empty for one that waits for `at`.
+        on: name of the message that brings it on (`placeOrder`, `execDetails`, `handshake`, ...), `*` for any;
+            empty for one that waits for `at`.
         direction: the client's message or the gateway's; found from the name if it is not given.
         nth: only at the nth such message of a client, counted from 1 since the gateway started.
         probability: at each such message with this chance, drawn from the seed.
