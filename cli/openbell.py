@@ -133,6 +133,18 @@ def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
 
 
 @app.command
+def clear(
+    subject: Annotated[str, Parameter(help="Subject of the break, as `openbell breaks` shows it.")],
+    *,
+    reason: Annotated[str, Parameter(help="What explains the difference; kept in the audit trail.")],
+    account: Account = "paper",
+) -> None:
+    """Clear a break by your name: its symbol may be ordered again, a difference in cash is booked."""
+    for found in _ledger().clearances.clear(account, subject, actor=_person(), reason=reason, now=datetime.now(UTC)):
+        Console().print(f"Cleared: {found.text}", markup=False)
+
+
+@app.command
 def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
     """Show why an order exists: gate, target, strategy, bars, their verdict; and what became of it."""
     from cli.explain import explain_order, show_explanation

@@ -166,7 +166,8 @@ def _frozen(desk: Desk, report: QualityReport, worth: Worth, book: str, times: S
         for symbol, qty in of_books.items()
         if abs(worth.held.get(symbol, Decimal(0))) < abs(qty) or worth.held[symbol] * qty < 0
     }
-    return unchecked | quarantined | gone | desk.ledger.journal.locked(desk.name, book)
+    broken = desk.ledger.clearances.locked(desk.name)
+    return unchecked | quarantined | gone | broken | desk.ledger.journal.locked(desk.name, book)
 
 
 def _row(target: Target) -> dict[str, Any]:

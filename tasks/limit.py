@@ -41,7 +41,7 @@ async def limit(
         orders,
         desk.account.risk_limits.limits,
         marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
-        blocked=report.quarantined(),
+        blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
     )
     await _publish(decision, orders, verdicts)
     return verdicts

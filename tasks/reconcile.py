@@ -11,14 +11,14 @@ from tasks.publish import publish_table
 from tasks.tell import tell_breaks
 from tasks.value import marks
 from trading.positions.books import equity, expected_dividends
-from trading.reconciliation import Break, Reconciliation, reconcile
+from trading.reconciliation import Break, Reconciliation, reconcile, uncleared
 
 COMPARED = timedelta(days=10)  # executions before that were compared on their day
 
 
 @task(name="reconcile_books", retries=2, retry_delay_seconds=[2, 10], timeout_seconds=300, cache_policy=NO_CACHE)
 async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconciliation:
-    """Collect what the broker states, compare it with our books, record and publish every break."""
+    """Collect what the broker states, compare it with our books, record and publish every break not cleared."""
     strangers, statement = await collect_facts(desk, clock)
     facts = desk.ledger.facts
     executions, books = facts.executions(desk.name), facts.books(desk.name, statement.as_of)
@@ -32,7 +32,8 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
         books=books,
         expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
     )
-    breaks = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
+    different = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
+    breaks = uncleared(different, desk.ledger.clearances.of(desk.name))
     tell_breaks(desk, session, breaks, clock())
     prices = marks(desk, session, books.held(), executions)
     outcome = Reconciliation(

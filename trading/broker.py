@@ -29,6 +29,7 @@ class CashMovementType(StrEnum):
     CASH_IN_LIEU = "cash_in_lieu"  # paid for a fraction of a share after a split
     FEE = "fee"
     INTEREST = "interest"
+    ADJUSTMENT = "adjustment"  # booked by a person, with a reason, to agree with the broker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,13 @@ class BreakType(StrEnum):
 
     @property
     def falsifies_sizing(self) -> bool:
-        """Tell whether quantities or cash differ, so that no order may be sized by them."""
-        return self in (BreakType.EXECUTION, BreakType.POSITION, BreakType.CASH)
+        """Tell whether the cash differs, so that no order may be sized by the account's equity."""
+        return self is BreakType.CASH
+
+    @property
+    def locks_symbol(self) -> bool:
+        """Tell whether what is held of a symbol differs, so that it may not be ordered."""
+        return self in (BreakType.EXECUTION, BreakType.POSITION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,7 @@ class Break:
         ours: our value, as text; empty when we have none.
         theirs: the broker's value, as text; empty when it has none.
         text: one sentence for a person: what differs and what to do.
+        symbol: what it is about, where it is about one.
     """
 
     break_type: BreakType
@@ -50,6 +56,54 @@ class Break:
     ours: str
     theirs: str
     text: str
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clearance:
+    """A person's word that one difference is understood: it is a break no more, for as long as it stays the same.
+
+    Attributes:
+        actor: who says so.
+        reason: why it may stay.
+    """
+
+    account: str
+    break_type: BreakType
+    subject: str
+    ours: str
+    theirs: str
+    actor: str
+    reason: str
+    cleared_at: datetime
+
+    def covers(self, found: Break) -> bool:
+        """Tell whether it was given for this difference.
+
+        A position moves with later trades, so its difference is compared, not what each side has. Of an order that
+        this desk never made, what becomes of it at the broker is no new difference.
+        """
+        if (self.break_type, self.subject) != (found.break_type, found.subject):
+            return False
+        if found.break_type is BreakType.POSITION:
+            return Decimal(self.theirs) - Decimal(self.ours) == Decimal(found.theirs) - Decimal(found.ours)
+        if found.break_type is BreakType.ORDER and not found.ours:
+            return not self.ours
+        return (self.ours, self.theirs) == (found.ours, found.theirs)
+
+
+def uncleared(breaks: Sequence[Break], clearances: Sequence[Clearance]) -> tuple[Break, ...]:
+    """Return the breaks that nobody has cleared."""
+    return tuple(b for b in breaks if not any(c.covers(b) for c in clearances))
+
+
+def symbols_locked_by(breaks: Sequence[Break]) -> dict[str, str]:
+    """Return the symbols that may not be ordered until their breaks are mended or cleared, each with the reason."""
+    locked: dict[str, str] = {}
+    for b in breaks:
+        if b.symbol is not None and b.break_type.locks_symbol:
+            locked.setdefault(b.symbol, f"locked by a break: {b.text}")
+    return locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +216,11 @@ def _executed(report: ExecutionReport) -> str:
 
 
 def _execution_break(exec_id: str, ours: ExecutionReport | None, theirs: ExecutionReport | None, what: str) -> Break:
+    told = ours or theirs
     return Break(
         break_type=BreakType.EXECUTION,
         subject=exec_id,
+        symbol=told.symbol if told else None,
         ours=_executed(ours) if ours else "",
         theirs=_executed(theirs) if theirs else "",
         text=f"execution {exec_id} {what}",
@@ -179,6 +235,7 @@ def _position_breaks(statement: AccountStatement, books: Books) -> Iterator[Brea
             yield Break(
                 break_type=BreakType.POSITION,
                 subject=symbol,
+                symbol=symbol,
                 ours=plain(mine),
                 theirs=plain(other),
                 text=f"{symbol}: {plain(mine)} here, {plain(other)} at the broker; "
@@ -242,7 +299,12 @@ def _payment_of(dividend: ExpectedDividend, amount: Decimal, booked: Sequence[Ca
 
 def _dividend_break(symbol: str, ours: str, theirs: str, what: str) -> Break:
     return Break(
-        break_type=BreakType.DIVIDEND, subject=symbol, ours=ours, theirs=theirs, text=f"the dividend of {symbol} {what}"
+        break_type=BreakType.DIVIDEND,
+        subject=symbol,
+        symbol=symbol,
+        ours=ours,
+        theirs=theirs,
+        text=f"the dividend of {symbol} {what}",
     )
 
 

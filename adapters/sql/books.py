@@ -234,8 +234,13 @@ def _quality_of(row: sa.Row[Any]) -> QualityReport:
     )
 
 
+def break_of(row: dict[str, Any]) -> Break:
+    """Return the break that was written as JSON values."""
+    return Break(**(row | {"break_type": BreakType(row["break_type"])}))
+
+
 def _reconciliation_of(row: sa.Row[Any]) -> Reconciliation:
-    breaks = tuple(Break(**(b | {"break_type": BreakType(b["break_type"])})) for b in row.breaks)
+    breaks = tuple(break_of(b) for b in row.breaks)
     return Reconciliation(
         session=row.session,
         reconciled_at=row.reconciled_at,

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 
 from adapters.sql.books import SqlFacts
+from adapters.sql.clearances import SqlClearances
 from adapters.sql.engine import make_engine
 from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
@@ -69,6 +70,7 @@ class Ledger:
     journal: SqlJournal
     facts: SqlFacts
     halts: SqlHalts
+    clearances: SqlClearances
     outbox: SqlOutbox
 
     @classmethod
@@ -87,5 +89,6 @@ class Ledger:
             journal=SqlJournal(engine, stop_file=stop_file),
             facts=SqlFacts(engine),
             halts=SqlHalts(engine, stop_file=stop_file),
+            clearances=SqlClearances(engine),
             outbox=SqlOutbox(engine),
         )

@@ -194,6 +194,21 @@ class ReconciliationRow(SQLModel, table=True):
     breaks: list[dict[str, Any]] = Field(sa_type=sa.JSON)
 
 
+class BreakClearanceRow(SQLModel, table=True):
+    """A person's word that one difference from the broker is understood."""
+
+    __tablename__ = "break_clearance"
+    id: int | None = Field(default=None, primary_key=True)
+    account: str = Field(index=True)
+    break_type: str
+    subject: str
+    ours: str
+    theirs: str
+    actor: str
+    reason: str
+    cleared_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class HaltRow(SQLModel, table=True):
     """A halt or a resumption; the last row of a scope says whether it trades."""
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 import adapters.paper.tables  # noqa: F401 - fills the metadata
+from adapters.sql import schema
 from adapters.sql.engine import make_engine
 from adapters.sql.schema import migrate
 from tests.adapters.sql.sql_desk import SqlLedger
 
-HEAD = "0001"
+HEAD = ScriptDirectory(str(Path(schema.__file__).with_name("migrations"))).get_current_head()
 
 
 class SqliteFiles:

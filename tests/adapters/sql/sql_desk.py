@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.books import SqlFacts
+from adapters.sql.clearances import SqlClearances
 from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
@@ -30,6 +31,7 @@ class SqlLedger:
         self.engine, self.stop_file = engine, stop_file
         self.leases, self.facts, self.outbox = SqlLeases(engine), SqlFacts(engine), SqlOutbox(engine)
         self.journal, self.halts = SqlJournal(engine, stop_file=stop_file), SqlHalts(engine, stop_file=stop_file)
+        self.clearances = SqlClearances(engine)
 
     def lease(self, account: str = ACCOUNT) -> Lease:
         return self.leases.acquire(account, "the morning run", MINUTE)
