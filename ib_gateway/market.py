@@ -1,7 +1,7 @@
 """The market: what a contract costs at any time, from a seed or from replayed bars."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -52,6 +52,7 @@ class Market:
 
     Attributes:
         without_live_data: symbols for which the user pays no exchange: only delayed prices are shown.
+        watchers: are called by `refresh`, which is also called whenever a price is set.
 
     Args:
         replay: recorded bars; their symbols have these prices, and become stocks where the catalogue has none of them.
@@ -68,6 +69,7 @@ class Market:
         self._replay = replay_sources(replay)
         self.catalogue = (catalogue or full_catalogue()).with_stocks(self._replay)
         self.without_live_data: set[str] = set()
+        self.watchers: list[Callable[[], None]] = []
         self._sources: dict[int, PriceSource] = {}
         self._fixed: dict[int, Decimal] = {}
 
@@ -119,6 +121,12 @@ class Market:
                 self._fixed.pop(contract.con_id, None)
             else:
                 self._fixed[contract.con_id] = price
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Have every subscription send what is new by now, without waiting for its next turn."""
+        for watcher in tuple(self.watchers):
+            watcher()
 
     def quote(self, con_id: int, at: datetime) -> Quote:
         """Return bid, ask and last at a time; while the contract is closed, those of the last moment it was open.

@@ -157,6 +157,14 @@ def head(market: Market, con_id: int) -> datetime:
     return periods(listing.contract.sec_type, WALK_BEGINS + timedelta(days=1))[0].opens
 
 
+def sessions(listing: Listing, request: BarRequest) -> list[tuple[date, datetime, datetime]]:
+    """Return the trading days a request reaches back to, with when each opens and closes."""
+    days: dict[date, list[Period]] = {}
+    for day in _wanted_days(listing, request):
+        days[day] = [period for period in periods(listing.contract.sec_type, day) if _is_wanted(period, request)]
+    return [(day, parts[0].opens, parts[-1].closes) for day, parts in days.items() if parts]
+
+
 def _check(listing: Listing, request: BarRequest) -> None:
     kind = listing.contract.sec_type
     if request.what not in WHAT_TO_SHOW:
@@ -176,13 +184,16 @@ def _is_wanted(period: Period, request: BarRequest) -> bool:
 
 def _wanted_periods(listing: Listing, source: PriceSource, request: BarRequest) -> Iterator[Period]:
     """The stretches of the trading days a duration reaches back to."""
-    kind, (number, unit) = listing.contract.sec_type, request.duration
-    last = latest_period(kind, request.end, regular=request.regular_only).day
-    first = max(_first_day(last, number, unit), WALK_BEGINS + timedelta(days=1))
-    if isinstance(source, ReplayPrices):
-        first = max(first, source.begins.astimezone(NEW_YORK).date())
-    for day in weekdays(first, last):
-        yield from periods(kind, day)
+    begins = source.begins.astimezone(NEW_YORK).date() if isinstance(source, ReplayPrices) else WALK_BEGINS
+    for day in _wanted_days(listing, request):
+        if day >= begins:
+            yield from periods(listing.contract.sec_type, day)
+
+
+def _wanted_days(listing: Listing, request: BarRequest) -> Iterator[date]:
+    number, unit = request.duration
+    last = latest_period(listing.contract.sec_type, request.end, regular=request.regular_only).day
+    return weekdays(max(_first_day(last, number, unit), WALK_BEGINS + timedelta(days=1)), last)
 
 
 def _first_day(last: date, number: int, unit: str) -> date:
