@@ -86,6 +86,9 @@ def _account(gateway: "Gateway", order: Order) -> Refusal | None:
 
 
 def _broker_rules(gateway: "Gateway", order: Order) -> Refusal | None:
+    parent = int(order.said("parentId") or 0)
+    if parent and gateway.exchange.known(order.client_id, parent) is None:
+        return Refusal(135, f"Can't find order with id ={parent}")
     same = [
         other
         for other in gateway.exchange.working()
