@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Self
 
-from ib_gateway import account_requests, order_requests
+from ib_gateway import account_requests, market_requests, order_requests
 from ib_gateway.accounts import Account
 from ib_gateway.client import Client
 from ib_gateway.contracts import Contract
@@ -31,7 +31,9 @@ from ib_gateway.wire import Reader, WireError, fields_of, frame, read_frame, rea
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Client, Reader], Awaitable[None]]
-HANDLERS: Final[Mapping[int, Handler]] = MappingProxyType({**order_requests.HANDLERS, **account_requests.HANDLERS})
+HANDLERS: Final[Mapping[int, Handler]] = MappingProxyType(
+    {**order_requests.HANDLERS, **account_requests.HANDLERS, **market_requests.HANDLERS}
+)
 START_API: Final = 71
 FARMS: Final = (
     (2104, "Market data farm connection is OK:usfarm"),
@@ -112,8 +114,9 @@ class Gateway(Levers):
 
     async def start(self) -> None:
         """Read the state file, listen, and begin to look at the market."""
-        for order in self.journal.load().values():
-            self.exchange.adopt(order)
+        self.exchange.adopt(self.journal.load().values())
+        if self.settings.forget_order_ids:
+            self.exchange.forget_used_ids()
         for account in self.accounts.values():
             account.rebuild(e for e in self.exchange.executions() if e.account == account.name)
         await self._listen()
@@ -125,6 +128,7 @@ class Gateway(Levers):
         """Close all sockets and the server."""
         self.faults.stop()
         self.exchange.stop()
+        self.teller.stop()
         await self._hang_up()
         for task in tuple(self._tasks):
             task.cancel()
@@ -189,51 +193,68 @@ class Gateway(Levers):
         pace = Pace(self.settings.messages_per_second, self.settings.pacing_strikes, self.tick)
         while client.is_open:
             fields = fields_of(await read_frame(stream))
-            message = Reader(fields, client.server_version)
-            msg_id = message.integer()
-            name = REQUESTS.get(msg_id, str(msg_id))
+            name = REQUESTS.get(Reader(fields).integer(), fields[0])
             self.log_message("in", client.client_id, name, tuple(fields[1:]))
             broken = pace.take()
-            if broken is not None:
-                await client.error(-1, 100, broken)
-                if pace.is_over:
-                    client.close()
+            if broken is None:
+                await self._receive(client, name, fields)
                 continue
-            await self._receive(client, msg_id, name, message)
+            await client.error(-1, 100, broken)
+            if pace.is_over:
+                client.close()
 
-    async def _receive(self, client: Client, msg_id: int, name: str, message: Reader) -> None:
+    async def _receive(self, client: Client, name: str, fields: list[str]) -> None:
         """Act on one message, or do to it what the scenario says."""
+        waiting, client.held_back = client.held_back, []
         fault = self.faults.incoming(client, name)
-        action = fault.do if fault is not None else None
-        if fault is None or action is Action.DOUBLE:
-            await self._act(client, msg_id, message)
-        elif action is Action.REJECT:
-            order_id = int(message.rest()[0]) if msg_id == order_requests.PLACE else -1
-            await client.error(order_id, fault.code, fault.text)
-        elif action is Action.KILL_BEFORE:
-            client.kill()
-        elif action is Action.KILL_AFTER:
-            await self._act(client, msg_id, message)
-            client.kill()
-        elif action is Action.DELAY:
-            self._run(self._act_later(fault.seconds, client, msg_id, message))
-        elif action not in {Action.DROP, Action.HANG}:
-            await self._act(client, msg_id, message)
-            self.faults.befall(fault, client)
+        if fault is None:
+            await self._act(client, fields)
+        else:
+            await self._do_incoming(client, fault, fields)
+        for late in waiting:
+            await self._act(client, late)
 
-    async def _act_later(self, seconds: float, client: Client, msg_id: int, message: Reader) -> None:
+    async def _do_incoming(self, client: Client, fault: Fault, fields: list[str]) -> None:
+        match fault.do:
+            case Action.DROP | Action.HANG:
+                return
+            case Action.REJECT:
+                order_id = int(fields[1]) if fields[0] == str(order_requests.PLACE) else -1
+                await client.error(order_id, fault.code, fault.text)
+            case Action.KILL_BEFORE:
+                client.kill()
+            case Action.KILL_AFTER:
+                await self._act(client, fields)
+                client.kill()
+            case Action.DELAY:
+                self._run(self._act_later(fault.seconds, client, fields))
+            case Action.DOUBLE:
+                await self._act(client, fields)
+                await self._act(client, fields)
+            case Action.REORDER:
+                client.held_back.append(fields)
+            case _:
+                await self._act(client, fields)
+                self.faults.befall(fault, client)
+
+    async def _act_later(self, seconds: float, client: Client, fields: list[str]) -> None:
         await asyncio.sleep(seconds)
-        await self._act(client, msg_id, message)
+        await self._act(client, fields)
 
-    async def _act(self, client: Client, msg_id: int, message: Reader) -> None:
+    async def _act(self, client: Client, fields: list[str]) -> None:
+        message = Reader(fields, client.server_version)
+        msg_id = message.integer()
         if msg_id == START_API:
             await self._start_session(client, message)
         elif client.client_id < 0:
             await client.error(-1, 504, "Not connected")
-        elif msg_id in HANDLERS:
-            await HANDLERS[msg_id](client, message)
-        else:
+        elif msg_id not in HANDLERS:
             await client.error(-1, 320, f"Error reading request: message id {msg_id} is not supported here")
+        else:
+            try:
+                await HANDLERS[msg_id](client, message)
+            except LookupError as exc:  # a contract that the catalogue does not have, named by its id
+                await client.error(-1, 322, f"Error processing request: {exc}")
 
     async def _start_session(self, client: Client, message: Reader) -> None:
         message.integer()
@@ -289,7 +310,7 @@ class Gateway(Levers):
         elif fault.do is Action.LOSE_LINK:
             self.lose_link()
             if fault.seconds:
-                asyncio.get_running_loop().call_later(fault.seconds, self.restore_link, fault.code or RESTORED)
+                self.faults.later(fault.seconds, lambda: self.restore_link(fault.code or RESTORED))
         elif fault.do is Action.RESTORE_LINK:
             self.restore_link(fault.code or RESTORED)
         elif fault.do is Action.LIQUIDATE:
