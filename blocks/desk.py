@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 from adapters.parquet_bars import ParquetBars
 from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
-from blocks.broker_account import BrokerAccount
+from blocks.broker_account import BrokerAccount, Mode
 from blocks.desk_storage import DeskStorage
 from trading.broker import Broker
 from trading.errors import InvalidValue
@@ -72,6 +72,11 @@ class Desk:
     def name(self) -> str:
         """Return the account's name."""
         return self.account.account
+
+    def require_armed(self, now: datetime) -> None:
+        """Raise NotArmed when the account is live and no person has armed it for now."""
+        if self.account.mode is Mode.LIVE:
+            self.ledger.arming.require_armed(self.name, now)
 
 
 async def open_desk(account: str, storage: str) -> Desk:

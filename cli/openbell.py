@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,6 +85,36 @@ def up(*, port: Port = DEFAULT_PORT) -> int:
 
     home = home_folder()
     return run_up(home, port, prepare=lambda: prepare(home))
+
+
+@app.command
+def gateway(
+    *,
+    host: Annotated[str | None, Parameter(help="Address to listen on; by default 127.0.0.1.")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on; by default 4002, and 0 takes a free one.")] = None,
+    scenario: Annotated[Path | None, Parameter(help="JSON or TOML file of what goes wrong.")] = None,
+    replay: Annotated[Path | None, Parameter(help="CSV file of bars that prices follow.")] = None,
+    settings: Annotated[
+        Path | None, Parameter(help="JSON or TOML file of settings; by default as the real one.")
+    ] = None,
+    state: Annotated[
+        Path | None, Parameter(help="File that keeps its orders; by default gateway-state.json in the desk's folder.")
+    ] = None,
+    at: Annotated[datetime | None, Parameter(help="Time its clock starts at, UTC; by default now.")] = None,
+) -> None:
+    """Run a simulated IB Gateway, to try the desk and any TWS client against; Ctrl-C ends it."""
+    from cli.gateway import run_gateway
+
+    run_gateway(
+        home_folder(),
+        host=host,
+        port=port,
+        scenario=scenario,
+        replay=replay,
+        settings=settings,
+        state=state,
+        at=at,
+    )
 
 
 @app.command
@@ -179,6 +209,20 @@ def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
             Console().print(line, markup=False)
         if unsafe:
             raise NotAllCanceled(unsafe)
+
+
+@app.command
+def arm(
+    *,
+    account: str,
+    hours: Annotated[float, Parameter(help="For how long; 0 disarms at once, 168 is the most.")],
+    reason: Annotated[str, Parameter(help="Why it may trade; kept in the audit trail.")],
+) -> None:
+    """Let a live account trade real money for some hours; it is disarmed by itself."""
+    now = datetime.now(UTC)
+    until = now + timedelta(hours=hours)
+    _ledger().arming.arm(account, until, actor=_person(), reason=reason, now=now)
+    Console().print(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
 
 
 @app.command

@@ -29,6 +29,7 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     Raises:
         LeaseLost: another run trades the account; nothing more was sent.
         DeskHalted: the desk was stopped; nothing more was sent.
+        NotArmed: the account is live and not armed; nothing more was sent.
         BrokerUnavailable: the broker cannot be reached; the rest may be sent by the next run.
     """
     broker, sent = desk.broker(clock), 0
@@ -36,6 +37,7 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     due = [o for o in orders if o.may_be_sent]
     for start in range(0, len(due), BATCH):
         batch = [o for o in due[start : start + BATCH] if o.new_order.expire_time >= clock()]
+        desk.require_armed(clock())
         desk.ledger.leases.renew(lease, LEASE_TIME)
         sent += await place_batch(desk, lease, broker, batch, clock)
     return sent

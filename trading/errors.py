@@ -24,6 +24,7 @@
     │   ├── LeaseLost              our lease was superseded or has expired; nothing was written
     │   ├── SchemaMismatch         the ledger's schema is not the one of this version
     │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
+    ├── NotArmed                   real money, and no person has said that it may be traded now
     ├── BooksDisagree              our books and the broker's differ, so nothing can be sized by them
     ├── DeskHalted                 trading is stopped until a person resumes it
     └── AlertNotDelivered          a channel refused an alert
@@ -235,6 +236,18 @@ class DeskHalted(TradingError):
         self.scope, self.cause = scope, cause
         super().__init__(
             f"{scope} is halted: {cause}; remove the STOP file if there is one, then `openbell resume --reason TEXT`"
+        )
+
+
+class NotArmed(TradingError):
+    """An account of real money was to trade, and no person has armed it, or only until a time that has come."""
+
+    def __init__(self, account: str, until: datetime | None) -> None:
+        self.account, self.until = account, until
+        since = f"it was armed until {until:%Y-%m-%d %H:%M} UTC" if until else "it never was armed"
+        super().__init__(
+            f"account {account} is live and not armed: {since}; nothing was sent. "
+            f"`openbell arm --account {account} --hours N --reason TEXT` arms it"
         )
 
 

@@ -6,7 +6,9 @@ from typing import Protocol, Self
 
 import sqlalchemy as sa
 
+from adapters.sql.arming import SqlArming
 from adapters.sql.books import SqlFacts
+from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
 from adapters.sql.engine import make_engine
 from adapters.sql.halts import SqlHalts
@@ -71,6 +73,8 @@ class Ledger:
     facts: SqlFacts
     halts: SqlHalts
     clearances: SqlClearances
+    arming: SqlArming
+    broker_sessions: SqlBrokerSessions
     outbox: SqlOutbox
 
     @classmethod
@@ -90,5 +94,7 @@ class Ledger:
             facts=SqlFacts(engine),
             halts=SqlHalts(engine, stop_file=stop_file),
             clearances=SqlClearances(engine),
+            arming=SqlArming(engine),
+            broker_sessions=SqlBrokerSessions(engine),
             outbox=SqlOutbox(engine),
         )

@@ -209,6 +209,31 @@ class BreakClearanceRow(SQLModel, table=True):
     cleared_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class ArmingRow(SQLModel, table=True):
+    """A person's word that an account may trade real money until a time; the last row of an account counts."""
+
+    __tablename__ = "arming"
+    id: int | None = Field(default=None, primary_key=True)
+    account: str = Field(index=True)
+    armed_until: datetime = Field(sa_type=UtcDateTime)
+    actor: str
+    reason: str
+    armed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class BrokerSessionRow(SQLModel, table=True):
+    """A change of state of a session with a broker."""
+
+    __tablename__ = "broker_session"
+    id: int | None = Field(default=None, primary_key=True)
+    account: str = Field(index=True)
+    session_name: str
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    before: str
+    after: str
+    cause: str
+
+
 class HaltRow(SQLModel, table=True):
     """A halt or a resumption; the last row of a scope says whether it trades."""
 

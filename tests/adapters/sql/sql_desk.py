@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.arming import SqlArming
 from adapters.sql.books import SqlFacts
 from adapters.sql.clearances import SqlClearances
 from adapters.sql.halts import SqlHalts
@@ -31,7 +32,7 @@ class SqlLedger:
         self.engine, self.stop_file = engine, stop_file
         self.leases, self.facts, self.outbox = SqlLeases(engine), SqlFacts(engine), SqlOutbox(engine)
         self.journal, self.halts = SqlJournal(engine, stop_file=stop_file), SqlHalts(engine, stop_file=stop_file)
-        self.clearances = SqlClearances(engine)
+        self.clearances, self.arming = SqlClearances(engine), SqlArming(engine)
 
     def lease(self, account: str = ACCOUNT) -> Lease:
         return self.leases.acquire(account, "the morning run", MINUTE)

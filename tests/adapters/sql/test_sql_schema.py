@@ -6,8 +6,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlmodel import SQLModel
 
+import adapters.ib.tables
 import adapters.paper.tables
-import adapters.sql.tables  # noqa: F401 - both fill the metadata
+import adapters.sql.tables  # noqa: F401 - all fill the metadata
 from adapters.sql.schema import migrate, require_schema
 from tests.adapters.sql.ledger_child import all_at_once, prepare
 from tests.adapters.sql.sql_desk import failing_at
