@@ -25,6 +25,7 @@ class Client:
         binds_manual_orders: orders placed by hand are given to this client (client 0 only).
         account_updates: the account whose values and portfolio are streamed to this client.
         wants_positions: positions are streamed to this client.
+        held_back: messages of this client that a scenario lets act only after its next one.
     """
 
     def __init__(self, gateway: "Gateway", writer: asyncio.StreamWriter, server_version: int) -> None:
@@ -36,6 +37,7 @@ class Client:
         self.binds_manual_orders = False
         self.account_updates: str | None = None
         self.wants_positions = False
+        self.held_back: list[list[str]] = []
         self._writer = writer
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +39,7 @@ class Exchange:
         self.highest: dict[int, int] = {}
         self.ids = ExecutionIds(gateway.settings.seed)
         self.executed = 0
+        self._open: dict[int, Order] = {}
         self._by_client: dict[tuple[int, int], int] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._coming: dict[int, int] = {}
@@ -46,8 +47,12 @@ class Exchange:
     # what is there
 
     def working(self) -> Iterator[Order]:
-        """Return the orders that can still change."""
-        return (order for order in self.orders.values() if not order.is_done)
+        """Return the orders that can still change, oldest first."""
+        for order in tuple(self._open.values()):
+            if order.is_done:
+                self._open.pop(order.perm_id, None)
+            else:
+                yield order
 
     def known(self, client_id: int, order_id: int) -> Order | None:
         """Return the order a client means by a number."""
@@ -63,15 +68,21 @@ class Exchange:
         found = [execution for order in self.orders.values() for execution in order.executions]
         return sorted(found, key=lambda execution: execution.sequence)
 
-    def adopt(self, order: Order) -> None:
-        """Put in an order that is known from before a restart of the process."""
+    def adopt(self, orders: Iterable[Order]) -> None:
+        """Put in the orders that are known from before a restart of the process."""
+        for order in orders:
+            self._put(order)
+        executions = self.executions()
+        self.executed = max((execution.sequence for execution in executions), default=0)
+        self.ids.skip(len({execution.exec_id.split(".")[1] for execution in executions}))
+
+    def _put(self, order: Order) -> None:
         self.orders[order.perm_id] = order
+        if not order.is_done:
+            self._open[order.perm_id] = order
         if order.order_id > 0:
             self._by_client[order.client_id, order.order_id] = order.perm_id
             self.highest[order.client_id] = max(self.highest.get(order.client_id, 0), order.order_id)
-        last = max((execution.sequence for execution in order.executions), default=0)
-        self.executed = max(self.executed, last)
-        self.ids.skip(len(self.executions()))
 
     def forget_used_ids(self) -> None:
         """Begin the order ids anew, as a restarted gateway may: only working orders keep their numbers."""
@@ -135,7 +146,7 @@ class Exchange:
 
     def accept(self, order: Order) -> None:
         """Let an order in: from here on it exists, whatever happens to the socket."""
-        self.adopt(order)
+        self._put(order)
         linked.join_parent(self, order)
         if not order.said("tif"):
             order.fields.scalars["tif"] = "DAY"
@@ -211,7 +222,7 @@ class Exchange:
 
     def cancel_everything(self) -> None:
         """Cancel all that works, of all clients and by hand."""
-        for order in list(self.working()):
+        for order in self.working():
             if not order.is_done:
                 self.ask_cancel(order)
 
@@ -238,7 +249,7 @@ class Exchange:
 
     def look(self) -> None:
         """Hold every working order against the market, oldest first."""
-        for order in list(self.working()):
+        for order in self.working():
             if not order.is_done:
                 self.look_at(order)
 

@@ -71,6 +71,10 @@ class Faults:
             if armed.fault.at is not None:
                 self._timers.append(loop.call_later(armed.fault.at, self._befall, armed.fault, None))
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Do something in a while, unless the gateway is stopped before."""
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
+
     def stop(self) -> None:
         """Stop the clocks; what is still held back is lost with the sockets."""
         for timer in self._timers:
@@ -106,7 +110,7 @@ class Faults:
             case Action.DROP | Action.HANG:
                 return
             case Action.DELAY:
-                self._timers.append(asyncio.get_running_loop().call_later(fault.seconds, deliver))
+                self.later(fault.seconds, deliver)
             case Action.DOUBLE:
                 deliver()
                 deliver()

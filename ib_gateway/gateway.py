@@ -15,7 +15,7 @@ from typing import Final, Self
 from ib_gateway import account_requests, market_requests, order_requests
 from ib_gateway.accounts import Account
 from ib_gateway.client import Client
-from ib_gateway.contracts import Contract
+from ib_gateway.contracts import Contract, UnknownContract
 from ib_gateway.exchange import Exchange
 from ib_gateway.faults import Faults
 from ib_gateway.gateway_settings import GatewaySettings
@@ -253,7 +253,7 @@ class Gateway(Levers):
         else:
             try:
                 await HANDLERS[msg_id](client, message)
-            except LookupError as exc:  # a contract that the catalogue does not have, named by its id
+            except UnknownContract as exc:
                 await client.error(-1, 322, f"Error processing request: {exc}")
 
     async def _start_session(self, client: Client, message: Reader) -> None:

@@ -34,6 +34,7 @@ class GatewaySettings(BaseModel):
         liquidity: units that trade at most per look at the market; None is without limit.
         session: `always_open`, or `regular_hours`: 09:30 to 16:00 New York on weekdays for stocks and options.
         poll_seconds: how often working orders are held against the market; 0 only when a price is set.
+        account_seconds: account values and profits follow the fills after this time, once for many.
         commission_per_share: in the contract's currency; times the legs' units for combos.
         commission_minimum: per order.
         commission_first: commission reports are sent before their executions.
@@ -48,6 +49,7 @@ class GatewaySettings(BaseModel):
         master_client_id: the client that sees every client's orders.
         max_server_version: what is announced at most; below 157 no client can stay.
         ledger_prefix: `$LEDGER-` before the keys of values per currency, as newer gateways do.
+        forget_order_ids: begin the order ids anew, although the state file knows which were used.
         state_file: orders and executions are kept here and survive the process; None forgets them.
     """
 
@@ -66,6 +68,7 @@ class GatewaySettings(BaseModel):
     liquidity: Decimal | None = None
     session: Literal["always_open", "regular_hours"] = "always_open"
     poll_seconds: float = Field(default=0.25, ge=0)
+    account_seconds: float = Field(default=0.05, ge=0)
     commission_per_share: Decimal = Decimal("0.005")
     commission_minimum: Decimal = Decimal("1.00")
     commission_first: bool = False
@@ -80,4 +83,5 @@ class GatewaySettings(BaseModel):
     master_client_id: int | None = None
     max_server_version: int = NEWEST_VERSION
     ledger_prefix: bool = False
+    forget_order_ids: bool = False
     state_file: Path | None = None

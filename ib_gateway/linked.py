@@ -35,8 +35,8 @@ def released_by(exchange: "Exchange", order: Order) -> list[Order]:
 
 
 def children(exchange: "Exchange", parent: Order) -> Iterator[Order]:
-    """Return the orders that wait for a parent."""
-    return (order for order in exchange.orders.values() if order.parent_perm_id == parent.perm_id)
+    """Return the orders that hang on a parent and can still change."""
+    return (order for order in exchange.working() if order.parent_perm_id == parent.perm_id)
 
 
 def cancel_children(exchange: "Exchange", parent: Order) -> None:

@@ -1,5 +1,6 @@
 """Who is told what: order events, fills, accounts; and the link to the broker, behind which all this waits."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Teller:
         self._gateway = gateway
         self.is_linked = True
         self.profit_watchers: dict[tuple[Client, int], Words] = {}
+        self._accounts_timer: asyncio.TimerHandle | None = None
         self._late: list[Words] = []
         self._waiting: list[Words] = []
 
@@ -80,10 +82,24 @@ class Teller:
             for con_id in {e.contract.con_id for e in executions if e.moves_position and client.wants_positions}:
                 if con_id in account.positions:
                     post_position(client, account, account.positions[con_id])
-            if client.account_updates == account.name:
-                post_account(client, account)
-        for words in list(self.profit_watchers.values()):
+        if self._accounts_timer is None:
+            loop = asyncio.get_running_loop()
+            self._accounts_timer = loop.call_later(self._gateway.settings.account_seconds, self._accounts)
+
+    def _accounts(self) -> None:
+        """Tell accounts and profits to those who asked, once for all fills of the last moment."""
+        self._accounts_timer = None
+        for client in self._gateway.clients:
+            if client.account_updates is not None:
+                post_account(client, self._gateway.accounts[client.account_updates])
+        for words in tuple(self.profit_watchers.values()):
             words()
+
+    def stop(self) -> None:
+        """Forget what would be told later."""
+        if self._accounts_timer is not None:
+            self._accounts_timer.cancel()
+            self._accounts_timer = None
 
     def _watchers(self, client_id: int, order_id: int) -> list["Client"]:
         """Return its own client, the master, and for an order by hand the client that binds those."""

@@ -95,7 +95,7 @@ async def test_the_same_order_id_is_a_duplicate_unless_its_order_still_works(lib
 
 
 async def test_more_than_fifty_messages_a_second_are_dropped_with_error_100(lib, open_gateway, connect):
-    """The error has no request id, so nobody can say which orders were dropped: this is why clients must pace themselves."""
+    """The error has no request id, so nobody can say which orders were dropped: clients must pace themselves."""
     gateway = await open_gateway(fills="manual", working_orders=1000)
     ib = await connect(gateway)
     ib.client.MaxRequests = 0  # the library's own brake
