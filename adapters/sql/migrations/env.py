@@ -3,8 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
+import adapters.ib.tables
 import adapters.paper.tables
-import adapters.sql.tables  # noqa: F401 - both fill the metadata
+import adapters.sql.tables  # noqa: F401 - all fill the metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
