@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ib_gateway.margins import equity, margin_after, margin_now
 from ib_gateway.matching import KINDS, LIMIT_KINDS, STOPS, TIMES_IN_FORCE, TRAILS, limit_of
+from ib_gateway.order_layout import CONDITION_WIDTHS
 from ib_gateway.orders import Order, ib_time
 
 if TYPE_CHECKING:
@@ -22,7 +23,19 @@ class Refusal:
 
 def refusal_of(gateway: "Gateway", order: Order) -> Refusal | None:
     """Return why an order cannot be accepted, or None."""
-    return _terms(order) or _price_steps(gateway, order) or _account(gateway, order) or _broker_rules(gateway, order)
+    checks = (_conditions, _price_steps, _account, _broker_rules)
+    refusals = (refusal for check in checks if (refusal := check(gateway, order)) is not None)
+    return _terms(order) or next(refusals, None)
+
+
+def _conditions(gateway: "Gateway", order: Order) -> Refusal | None:
+    for row in order.fields.groups.get("conditions", []):
+        con_id = {"1": 4, "6": 4, "7": 4}.get(row[0])
+        if row[0] not in CONDITION_WIDTHS:
+            return _invalid(f"Invalid condition type: {row[0]}")
+        if con_id is not None and not gateway.knows(row[con_id]):
+            return Refusal(200, f"No security definition has been found for the condition on contract {row[con_id]}")
+    return None
 
 
 def _terms(order: Order) -> Refusal | None:

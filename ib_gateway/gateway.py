@@ -148,7 +148,12 @@ class Gateway(Levers):
     def _run(self, job: Awaitable[None]) -> None:
         task = asyncio.ensure_future(job)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the gateway stopped one of its jobs", exc_info=task.exception())
 
     async def _poll(self) -> None:
         while True:
@@ -284,6 +289,10 @@ class Gateway(Levers):
     def contract(self, con_id: int) -> Contract:
         """Return a contract in full."""
         return self.market.contract(con_id)
+
+    def knows(self, con_id: str) -> bool:
+        """Return whether this is the id of a contract of the catalogue."""
+        return con_id.isdigit() and int(con_id) > 0 and bool(self.market.find(Contract(con_id=int(con_id))))
 
     def last_px(self, con_id: int) -> Decimal | None:
         """Return the last price of a contract."""
