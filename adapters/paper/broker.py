@@ -11,19 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from adapters.paper import records
-from adapters.paper.admission import admit
+from adapters.paper.exchange import Exchange
 from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ACCOUNTS, ORDERS, POSITIONS
-from adapters.paper.reports import make_report
 from adapters.paper.settlement import Due, Shown, find_due, settle, shown_by
 from trading.broker import AccountStatement, BrokerFence, BrokerPosition, CashMovement, CashMovementType
 from trading.errors import BrokerUnavailable, MarketDataError, OutcomeUnknown
 from trading.market.bars import BarSource
 from trading.market.instruments import Instrument
 from trading.money import Money
-from trading.orders.executions import ExecType, ExecutionReport
+from trading.orders.executions import ExecutionReport
 from trading.orders.order_lists import require_list
-from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
+from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
 
 NAME = "the paper broker"
 T = TypeVar("T")
@@ -83,30 +82,36 @@ class PaperBroker:
 
     async def submit(self, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
         """Take or reject the order; a known ClOrdID is answered with the reports it has."""
-        if order.symbol not in self._listed:
-            self._listed = self._market.instruments()
-        return await self._settled(
-            lambda connection, account: self._accept(connection, account, order), order.cl_ord_id
-        )
+        return await self._submit([order])
 
     async def cancel(self, request: OrderCancelRequest) -> tuple[ExecutionReport, ...]:
         """Cancel what is left and return all reports of the order; one that has ended stays as it is."""
-        return await self._settled(
-            lambda connection, account: self._cancel(connection, account, request), request.orig_cl_ord_id
-        )
+        meant = ORDERS.c.cl_ord_id == request.orig_cl_ord_id
+
+        def cancel(connection: sa.Connection, account: SettledAccount) -> tuple[ExecutionReport, ...]:
+            self._exchange(connection, account).cancel(meant)
+            return records.reports_of(connection, self._account, request.orig_cl_ord_id)
+
+        return await self._settled(cancel, request.orig_cl_ord_id)
 
     async def submit_list(self, orders: Sequence[NewOrderSingle]) -> tuple[ExecutionReport, ...]:
-        """Take or reject the linked orders one by one."""
+        """Take all the linked orders or reject them all; known ClOrdIDs are answered with the reports they have."""
         require_list(orders)
-        return tuple([report for order in orders for report in await self.submit(order)])
+        return await self._submit(orders)
 
     async def replace(self, request: OrderCancelReplaceRequest) -> tuple[ExecutionReport, ...]:
-        """Return all reports of the order, which stays as it is."""
-        return await self.find(request.orig_cl_ord_id)
+        """Let the order go on under other values and return all its reports.
+
+        One that has ended stays as it is; ORDER_STATUS says why one that works does. Other values hold from now on: for
+        the rest of the session they know its close only. With a smaller quantity alone an order keeps its place.
+        """
+        return await self._settled(
+            lambda connection, account: self._exchange(connection, account).replace(request), request.orig_cl_ord_id
+        )
 
     async def cancel_all(self) -> None:
         """Cancel everything that works."""
-        await self._settled(self._cancel_all, "(all)")
+        await self._settled(lambda connection, account: self._exchange(connection, account).cancel(sa.true()), "(all)")
 
     async def find(self, cl_ord_id: str) -> tuple[ExecutionReport, ...]:
         """Return every report of that order; empty is proof that it never came."""
@@ -204,37 +209,26 @@ class PaperBroker:
 
     # -- the work of each call
 
-    def _accept(
-        self, connection: sa.Connection, account: SettledAccount, order: NewOrderSingle
-    ) -> tuple[ExecutionReport, ...]:
-        if known := records.reports_of(connection, self._account, order.cl_ord_id):
-            return known
-        working, why = admit(order, self._account, self._listed, self._settings, account.at)
-        exec_type = ExecType.REJECTED if why else ExecType.NEW
-        numbered = make_report(self._account, working, exec_type, account.at, text=why)
-        records.add_order(connection, self._account, working)
-        records.add_reports(connection, [numbered])
-        due_at = working.due_at
-        if due_at is not None and (account.due_at is None or due_at < account.due_at):
-            self._update(connection, due_at=due_at)
-        return (numbered.report,)
+    async def _submit(self, orders: Sequence[NewOrderSingle]) -> tuple[ExecutionReport, ...]:
+        if any(symbol not in self._listed for order in orders for symbol in order.symbols):
+            self._listed = self._market.instruments()
 
-    def _cancel(
-        self, connection: sa.Connection, account: SettledAccount, request: OrderCancelRequest
-    ) -> tuple[ExecutionReport, ...]:
-        self._cancel_where(connection, account, ORDERS.c.cl_ord_id == request.orig_cl_ord_id)
-        return records.reports_of(connection, self._account, request.orig_cl_ord_id)
+        def accept(connection: sa.Connection, account: SettledAccount) -> tuple[ExecutionReport, ...]:
+            answer, due_at = self._exchange(connection, account).accept(orders)
+            if due_at is not None and (account.due_at is None or due_at < account.due_at):
+                self._update(connection, due_at=due_at)
+            return answer
 
-    def _cancel_all(self, connection: sa.Connection, account: SettledAccount) -> None:
-        self._cancel_where(connection, account, sa.true())
+        return await self._settled(accept, orders[0].cl_ord_id)
 
-    def _cancel_where(self, connection: sa.Connection, account: SettledAccount, which: sa.ColumnElement[bool]) -> None:
-        working = (ORDERS.c.account == self._account, ORDERS.c.due_at.is_not(None))
-        for order in records.orders_where(connection, *working, which):
-            order.ord_status, order.due_at = OrdStatus.CANCELED, None
-            report = make_report(self._account, order, ExecType.CANCELED, account.at, text="canceled on request")
-            records.update_orders(connection, self._account, [order])
-            records.add_reports(connection, [report])
+    def _exchange(self, connection: sa.Connection, account: SettledAccount) -> Exchange:
+        return Exchange(
+            connection=connection,
+            account=self._account,
+            instruments=self._instruments(),
+            settings=self._settings,
+            at=account.at,
+        )
 
     def _state(self, connection: sa.Connection, account: SettledAccount) -> AccountStatement:
         held = sa.select(POSITIONS).where(POSITIONS.c.account == self._account).order_by(POSITIONS.c.symbol)

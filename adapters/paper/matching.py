@@ -7,7 +7,11 @@ A daily bar knows two moments, the open and the close, and that its high and low
   open, or by the high (or low), and pays the worse of stop and open. A STOP_LIMIT triggered at the open is a LIMIT from
   then on; one triggered later trades, at its limit, only if the close is at or better: no other price is surely later.
 * Active after the open, or where the source has closes only, the close is the only price there is.
-* IOC and OPG trade at the open or not at all, CLS at the close or not at all.
+* IOC, FOK and OPG trade at the open or not at all, CLS at the close or not at all; FOK all of it or nothing.
+* GTD is GTC until its time. One that ends before the close knows the open only: when in the session the low was, a
+  daily bar does not say.
+* A TRAILING_STOP is told in `trailing`, an order in legs in `combos`, triggers and linked orders in `timeline`.
+* There are regular hours only, so that an order may also trade outside of them changes nothing.
 * Market and stop orders pay half the spread and the slippage on top, rounded to the next tick against us. Limits never.
 * An account trades at most its share of the session's volume in a symbol, all its orders together; unlimited where the
   source has no volume. It is the whole session's volume even at the open, when nobody knows it yet: only sizes use it.
@@ -22,13 +26,14 @@ from enum import StrEnum
 
 from adapters.paper.paper_settings import PaperSettings
 from trading.market.instruments import Instrument
+from trading.orders.order_types import ContingencyType, OrderLeg, PegOffsetType, PriceTrigger
 from trading.orders.orders import OrdStatus, OrdType, Side, TimeInForce
 
 
 class Moment(StrEnum):
     """When an order is looked at."""
 
-    ARRIVAL = "arrival"  # of an IOC or OPG order after the open: too late
+    ARRIVAL = "arrival"  # of an IOC, FOK or OPG order after the open: too late
     OPEN = "open"
     CLOSE = "close"
 
@@ -49,10 +54,15 @@ class WorkingOrder:
     """An order at the exchange, while it is being matched.
 
     Attributes:
+        stop_px: of a TRAILING_STOP where the trail is now; None before it has seen a price.
         first_session: the one it was meant for.
+        active_at: from when on it may trade.
         session: the one it works in now.
         triggered: whether its stop has been reached.
         reports: how many it has so far.
+        triggers: those that have not happened yet.
+        waits: for its parent to fill.
+        tied: other symbols or orders have a say in when it trades.
     """
 
     cl_ord_id: str
@@ -73,6 +83,26 @@ class WorkingOrder:
     ord_status: OrdStatus = OrdStatus.NEW
     reports: int = 0
     due_at: datetime | None = None
+    good_till: datetime | None = None
+    peg_offset_value: Decimal | None = None
+    peg_offset_type: PegOffsetType | None = None
+    triggers: tuple[PriceTrigger, ...] = ()
+    legs: tuple[OrderLeg, ...] = ()
+    list_id: str | None = None
+    contingency_type: ContingencyType | None = None
+    parent_cl_ord_id: str | None = None
+    waits: bool = False
+    tied: bool = False
+
+    @property
+    def traded_symbols(self) -> tuple[str, ...]:
+        """Return what it buys or sells: its legs, or its one symbol."""
+        return tuple(leg.symbol for leg in self.legs) or (self.symbol,)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols whose bars it needs."""
+        return (*self.traded_symbols, *(trigger.symbol for trigger in self.triggers))
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -11,17 +11,34 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.paper.matching import Moment, WorkingOrder
 from adapters.paper.reports import NumberedReport
-from adapters.paper.tables import PaperAccountRow, PaperCashRow, PaperOrderRow, PaperPositionRow, PaperReportRow
-from adapters.sql.rows import table_of
+from adapters.paper.tables import (
+    PaperAccountRow,
+    PaperCashRow,
+    PaperOrderRow,
+    PaperPositionRow,
+    PaperReplaceRow,
+    PaperReportRow,
+)
+from adapters.sql.rows import json_value, legs_of, table_of, triggers_of
 from trading.broker import CashMovement, CashMovementType
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport
-from trading.orders.orders import OrdStatus, OrdType, Side, TimeInForce
+from trading.orders.order_types import ContingencyType, PegOffsetType
+from trading.orders.orders import OrderCancelReplaceRequest, OrdStatus, OrdType, Side, TimeInForce
 
 ACCOUNTS, ORDERS, REPORTS = table_of(PaperAccountRow), table_of(PaperOrderRow), table_of(PaperReportRow)
 POSITIONS, CASH = table_of(PaperPositionRow), table_of(PaperCashRow)
+REPLACES = table_of(PaperReplaceRow)
 _ADD_ORDER, _ADD_REPORTS = ORDERS.insert(), REPORTS.insert()
 _ORDER_FIELDS = tuple(f.name for f in fields(WorkingOrder))
+_TERMS = ("peg_offset_type", "contingency_type", "triggers", "legs")
+_ORDER_CHANGES = (
+    *("session", "moment", "triggered", "cum_qty", "ord_status", "reports", "due_at", "active_at", "order_qty"),
+    *("price", "stop_px", "peg_offset_value", "triggers", "waits"),
+)
+_ANSWERED = sa.select(REPLACES.c.cl_ord_id).where(
+    REPLACES.c.account == sa.bindparam("account"), REPLACES.c.cl_ord_id == sa.bindparam("cl_ord_id")
+)
 _REPORT_COLUMNS = tuple(c.name for c in REPORTS.columns if c.name not in ("number", "session"))
 _REPORTS = sa.select(*(REPORTS.c[name] for name in _REPORT_COLUMNS)).where(REPORTS.c.account == sa.bindparam("account"))
 # Sorted by number alone: SQLite would rather walk the account's whole history in order of time than sort three rows.
@@ -85,6 +102,16 @@ def movements_of(connection: sa.Connection, account: str) -> tuple[CashMovement,
     )
 
 
+def is_answered(connection: sa.Connection, account: str, request: OrderCancelReplaceRequest, at: datetime) -> bool:
+    """Tell whether the replace request came before; if not, note that it has come."""
+    key = {"account": account, "cl_ord_id": request.cl_ord_id}
+    if connection.execute(_ANSWERED, key).first() is not None:
+        return True
+    row = {**key, "orig_cl_ord_id": request.orig_cl_ord_id, "answered_at": at}
+    connection.execute(REPLACES.insert(), row)
+    return False
+
+
 def orders_where(connection: sa.Connection, *clauses: sa.ColumnElement[bool]) -> list[WorkingOrder]:
     """Return the orders that fit."""
     return [_order(row) for row in connection.execute(sa.select(ORDERS).where(*clauses))]
@@ -96,6 +123,8 @@ def order_row(account: str, order: WorkingOrder) -> dict[str, Any]:
     row["account"] = account
     for name in ("side", "ord_type", "time_in_force", "moment", "ord_status"):
         row[name] = row[name].value
+    for name in _TERMS:
+        row[name] = _plain(row[name])
     return row
 
 
@@ -103,7 +132,7 @@ def update_orders(connection: sa.Connection, account: str, orders: Sequence[Work
     """Write what has become of the orders."""
     if not orders:
         return
-    changing = ("session", "moment", "triggered", "cum_qty", "ord_status", "reports", "due_at")
+    changing = _ORDER_CHANGES
     key = (ORDERS.c.account == sa.bindparam("k_account")) & (ORDERS.c.cl_ord_id == sa.bindparam("k_cl_ord_id"))
     statement = ORDERS.update().where(key).values({name: sa.bindparam(f"v_{name}") for name in changing})
     rows = []
@@ -143,6 +172,8 @@ def next_due(connection: sa.Connection, account: str) -> datetime | None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [json_value(part) for part in value] or None
     return value.value if isinstance(value, Enum) else value
 
 
@@ -151,6 +182,9 @@ def _order(row: sa.Row[Any]) -> WorkingOrder:
     values["side"], values["ord_type"] = Side(row.side), OrdType(row.ord_type)
     values["time_in_force"], values["moment"] = TimeInForce(row.time_in_force), Moment(row.moment)
     values["ord_status"] = OrdStatus(row.ord_status)
+    values["peg_offset_type"] = row.peg_offset_type and PegOffsetType(row.peg_offset_type)
+    values["contingency_type"] = row.contingency_type and ContingencyType(row.contingency_type)
+    values["triggers"], values["legs"] = triggers_of(row.triggers), legs_of(row.legs)
     return WorkingOrder(**values)
 
 

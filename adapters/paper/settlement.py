@@ -1,6 +1,6 @@
 """Settlement: bring the symbols of an account that are due up to now, within the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -9,11 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.paper import hours, records
+from adapters.paper.holding import Holding, Traded
 from adapters.paper.matching import Bar, WorkingOrder, bar_of
 from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ORDERS, POSITIONS, REPORTS
-from adapters.paper.timeline import Timeline, Traded
-from adapters.sql.rows import by_key
+from adapters.paper.reports import NumberedReport
+from adapters.paper.ties import Ties
+from adapters.paper.timeline import Timeline
 from trading.errors import UnknownSymbol
 from trading.market.adjustments import CorporateAction, Split
 from trading.market.bars import FetchedBars, FetchStatus, PriceBasis
@@ -27,12 +29,14 @@ class Due:
     """The symbols with something to be done, and all that works or is held in them.
 
     Attributes:
+        groups: the same, those together that orders tie together.
         first: the bars and actions needed begin on that day.
         last: and end on that one.
         held: rows of positions by symbol.
     """
 
     symbols: tuple[str, ...]
+    groups: tuple[frozenset[str], ...]
     first: date
     last: date
     orders: tuple[WorkingOrder, ...]
@@ -64,25 +68,42 @@ def find_due(
     connection: sa.Connection, account: str, instruments: Mapping[str, Instrument], now: datetime
 ) -> Due | None:
     """Return what must be settled, if anything."""
+    working = (ORDERS.c.account == account, ORDERS.c.due_at.is_not(None))
     looked_at = [
-        sa.select(table.c.symbol).where(table.c.account == account, table.c.due_at <= now)
-        for table in (ORDERS, POSITIONS)
+        sa.select(ORDERS.c.symbol).where(*working, ORDERS.c.due_at <= now, ~ORDERS.c.tied),
+        sa.select(POSITIONS.c.symbol).where(POSITIONS.c.account == account, POSITIONS.c.due_at <= now),
     ]
-    symbols = tuple(sorted(connection.execute(sa.union(*looked_at)).scalars()))
+    due = set(connection.execute(sa.union(*looked_at)).scalars())
+    tied = records.orders_where(connection, *working, ORDERS.c.tied)
+    groups = _groups(due, tied, now)
+    symbols = tuple(sorted(symbol for group in groups for symbol in group))
     if not symbols:
         return None
     if unknown := [symbol for symbol in symbols if symbol not in instruments]:
         raise UnknownSymbol(unknown, "the paper broker's market")
-    orders = records.orders_where(
-        connection, ORDERS.c.account == account, ORDERS.c.due_at.is_not(None), ORDERS.c.symbol.in_(symbols)
-    )
+    orders = records.orders_where(connection, *working, ~ORDERS.c.tied, ORDERS.c.symbol.in_(symbols))
+    orders += [order for order in tied if order.traded_symbols[0] in symbols]
     query = sa.select(POSITIONS).where(POSITIONS.c.account == account, POSITIONS.c.symbol.in_(symbols))
     held = {row.symbol: row for row in connection.execute(query)}
-    sessions = [(o.symbol, o.session) for o in orders]
+    sessions = [(o.traded_symbols[0], o.session) for o in orders]
     sessions += [(row.symbol, row.session) for row in held.values() if row.session is not None]
     first = min(hours.previous_session(instruments[symbol].mic, session) for symbol, session in sessions)
     last = max(hours.calendar(instruments[symbol].mic).local_date(now) for symbol in symbols)
-    return Due(symbols=symbols, first=first, last=last, orders=tuple(orders), held=held)
+    return Due(symbols=symbols, groups=groups, first=first, last=last, orders=tuple(orders), held=held)
+
+
+def _groups(due: set[str], tied: Sequence[WorkingOrder], now: datetime) -> tuple[frozenset[str], ...]:
+    """Return the symbols with something due, each with all those that orders tie to it."""
+    groups = {symbol: {symbol} for order in tied for symbol in order.symbols}
+    lists: dict[str, str] = {}
+    for order in tied:
+        first = order.symbols[0]
+        for symbol in (*order.symbols, lists.setdefault(order.list_id or order.cl_ord_id, first)):
+            groups[first] |= groups[symbol]
+            for member in groups[first]:
+                groups[member] = groups[first]
+    wanted = due | {order.symbols[0] for order in tied if order.due_at is not None and order.due_at <= now}
+    return tuple(dict.fromkeys(frozenset(groups.get(symbol, {symbol})) for symbol in sorted(wanted)))
 
 
 def shown_by(due: Due, fetched: FetchedBars, instruments: Mapping[str, Instrument]) -> Shown:
@@ -111,28 +132,38 @@ def settle(
     now: datetime,
 ) -> Money:
     """Let everything due happen, write it down, and return the cash that the account has gained."""
-    traded, orders = _traded(connection, account, due), by_key(due.orders, "symbol")
-    timelines: list[Timeline] = []
-    for symbol in due.symbols:
-        row = due.held.get(symbol)
-        timeline = Timeline(
+    traded = _traded(connection, account, due)
+    holdings = {
+        symbol: Holding(
             account=account,
             instrument=instruments[symbol],
             settings=settings,
             bars=shown.bars[symbol],
             actions=shown.actions[symbol],
-            qty=row.qty if row else Decimal(0),
-            session=row.session if row else None,
-            orders={order.cl_ord_id: order for order in orders.get(symbol, ())},
+            qty=due.held[symbol].qty if symbol in due.held else Decimal(0),
+            session=due.held[symbol].session if symbol in due.held else None,
             traded=traded.get(symbol, {}),
         )
-        if symbol in shown.failed:
-            timeline.postpone(None, now)
+        for symbol in due.symbols
+    }
+    orders: dict[str, list[WorkingOrder]] = {}
+    for order in due.orders:
+        orders.setdefault(order.traded_symbols[0], []).append(order)
+    reports: list[NumberedReport] = []
+    for group in due.groups:
+        members = {order.cl_ord_id: order for symbol in sorted(group) for order in orders.get(symbol, ())}
+        timeline = Timeline(
+            account=account,
+            settings=settings,
+            holdings={symbol: holdings[symbol] for symbol in group},
+            ties=Ties(account=account, settings=settings, instruments=instruments, orders=members, reports=reports),
+        )
+        if group & shown.failed:
+            timeline.postpone(now)
         else:
             timeline.settle(now)
-        timelines.append(timeline)
-    _write(connection, account, timelines, due.held)
-    return Money(amount=sum((t.cash for t in timelines), Decimal(0)), currency=settings.currency)
+    _write(connection, account, due, holdings.values(), reports)
+    return Money(amount=sum((h.cash for h in holdings.values()), Decimal(0)), currency=settings.currency)
 
 
 def _is_outside(action: CorporateAction, basis: PriceBasis) -> bool:
@@ -158,13 +189,17 @@ def _traded(connection: sa.Connection, account: str, due: Due) -> dict[str, dict
 
 
 def _write(
-    connection: sa.Connection, account: str, timelines: Sequence[Timeline], held: Mapping[str, sa.Row[Any]]
+    connection: sa.Connection,
+    account: str,
+    due: Due,
+    holdings: Iterable[Holding],
+    reports: Sequence[NumberedReport],
 ) -> None:
     """Write what has become of all symbols, a statement for each table."""
-    records.update_orders(connection, account, [order for t in timelines for order in t.orders.values()])
-    records.add_reports(connection, [report for t in timelines for report in t.reports])
-    records.add_cash(connection, [movement for t in timelines for movement in t.movements])
-    rows = [{"symbol": t.instrument.symbol, "qty": t.qty, "session": t.session, "due_at": t.due_at} for t in timelines]
-    records.update_positions(connection, account, [row for row in rows if row["symbol"] in held])
-    opened = [row for row in rows if row["symbol"] not in held and row["session"] is not None]
+    records.update_orders(connection, account, due.orders)
+    records.add_reports(connection, reports)
+    records.add_cash(connection, [movement for h in holdings for movement in h.movements])
+    rows = [{"symbol": h.instrument.symbol, "qty": h.qty, "session": h.session, "due_at": h.due_at} for h in holdings]
+    records.update_positions(connection, account, [row for row in rows if row["symbol"] in due.held])
+    opened = [row for row in rows if row["symbol"] not in due.held and row["session"] is not None]
     records.add_positions(connection, account, opened)

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -43,6 +44,26 @@ class PaperOrderRow(SQLModel, table=True):
     ord_status: str
     reports: int  # how many it has; numbers the next one
     due_at: datetime | None = Field(sa_type=UtcDateTime)
+    good_till: datetime | None = Field(sa_type=UtcDateTime)
+    peg_offset_value: Decimal | None = Field(sa_type=DecimalText)
+    peg_offset_type: str | None
+    triggers: list[dict[str, Any]] | None = Field(sa_type=sa.JSON)  # that have not happened yet
+    legs: list[dict[str, Any]] | None = Field(sa_type=sa.JSON)
+    list_id: str | None
+    contingency_type: str | None
+    parent_cl_ord_id: str | None
+    waits: bool = Field(sa_column_kwargs={"server_default": sa.false()})  # for its parent to fill
+    tied: bool = Field(sa_column_kwargs={"server_default": sa.false()})  # to other symbols or orders
+
+
+class PaperReplaceRow(SQLModel, table=True):
+    """A replace request that has been answered, so that asking twice is asking once."""
+
+    __tablename__ = "paper_replace"
+    account: str = Field(primary_key=True)
+    cl_ord_id: str = Field(primary_key=True)
+    orig_cl_ord_id: str
+    answered_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class PaperReportRow(SQLModel, table=True):
@@ -66,6 +87,10 @@ class PaperReportRow(SQLModel, table=True):
     transact_time: datetime = Field(sa_type=UtcDateTime)
     text: str
     session: date
+    order_qty: Decimal | None = Field(sa_type=DecimalText)
+    price: Decimal | None = Field(sa_type=DecimalText)
+    stop_px: Decimal | None = Field(sa_type=DecimalText)
+    peg_offset_value: Decimal | None = Field(sa_type=DecimalText)
 
 
 class PaperPositionRow(SQLModel, table=True):

@@ -12,6 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 from trading.orders.executions import ExecType, ExecutionReport
+from trading.orders.order_types import (
+    ContingencyType,
+    OrderLeg,
+    PegOffsetType,
+    PositionEffect,
+    PriceTrigger,
+    TimeTrigger,
+    TriggerDirection,
+)
 from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, TimeInForce
 
 T = TypeVar("T")
@@ -51,10 +60,31 @@ def json_value(value: object) -> Any:
             return value
 
 
+def triggers_of(values: Sequence[Mapping[str, Any]] | None) -> tuple[PriceTrigger | TimeTrigger, ...]:
+    """Return the triggers that `json_value` made JSON of."""
+    return tuple(
+        PriceTrigger(symbol=v["symbol"], price=Decimal(v["price"]), direction=TriggerDirection(v["direction"]))
+        if "price" in v
+        else TimeTrigger(at=datetime.fromisoformat(v["at"]))
+        for v in values or ()
+    )
+
+
+def legs_of(values: Sequence[Mapping[str, Any]] | None) -> tuple[OrderLeg, ...]:
+    """Return the legs that `json_value` made JSON of."""
+    return tuple(OrderLeg(symbol=v["symbol"], ratio=v["ratio"], side=Side(v["side"])) for v in values or ())
+
+
 def flat(value: Any) -> dict[str, Any]:
-    """Return a flat dataclass as a row, enums as their value."""
+    """Return a flat dataclass as a row: enums as their value, tuples as JSON, empty ones as nothing."""
     row = {f.name: getattr(value, f.name) for f in fields(value)}
-    return {k: v.value if isinstance(v, Enum) else v for k, v in row.items()}
+    return {k: _column(v) for k, v in row.items()}
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return json_value(value) or None
+    return value.value if isinstance(value, Enum) else value
 
 
 def report_of(row: sa.Row[Any]) -> ExecutionReport:
@@ -75,6 +105,10 @@ def report_of(row: sa.Row[Any]) -> ExecutionReport:
         commission=row.commission,
         transact_time=row.transact_time,
         text=row.text,
+        order_qty=row.order_qty,
+        price=row.price,
+        stop_px=row.stop_px,
+        peg_offset_value=row.peg_offset_value,
     )
 
 
@@ -94,6 +128,16 @@ def new_order_of(row: sa.Row[Any]) -> NewOrderSingle:
         stop_px=row.stop_px,
         expire_time=row.expire_time,
         transact_time=row.transact_time,
+        peg_offset_value=row.peg_offset_value,
+        peg_offset_type=row.peg_offset_type and PegOffsetType(row.peg_offset_type),
+        good_till=row.good_till,
+        outside_regular_hours=row.outside_regular_hours,
+        position_effect=row.position_effect and PositionEffect(row.position_effect),
+        triggers=triggers_of(row.triggers),
+        legs=legs_of(row.legs),
+        list_id=row.list_id,
+        contingency_type=row.contingency_type and ContingencyType(row.contingency_type),
+        parent_cl_ord_id=row.parent_cl_ord_id,
     )
 
 

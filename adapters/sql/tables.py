@@ -83,6 +83,37 @@ class NewOrderRow(SQLModel, table=True):
     stop_px: Decimal | None = Field(sa_type=DecimalText)
     expire_time: datetime = Field(sa_type=UtcDateTime)
     transact_time: datetime = Field(sa_type=UtcDateTime)
+    peg_offset_value: Decimal | None = Field(sa_type=DecimalText)
+    peg_offset_type: str | None
+    good_till: datetime | None = Field(sa_type=UtcDateTime)
+    outside_regular_hours: bool = Field(sa_column_kwargs={"server_default": sa.false()})
+    position_effect: str | None
+    triggers: list[dict[str, Any]] | None = Field(sa_type=sa.JSON)
+    legs: list[dict[str, Any]] | None = Field(sa_type=sa.JSON)
+    list_id: str | None
+    contingency_type: str | None
+    parent_cl_ord_id: str | None
+
+
+class OrderRequestRow(SQLModel, table=True):
+    """A request to cancel or replace an order, recorded before it is sent; for a replace, with the gate's word."""
+
+    __tablename__ = "order_request"
+    cl_ord_id: str = Field(primary_key=True)
+    orig_cl_ord_id: str = Field(foreign_key="new_order.cl_ord_id", index=True)
+    account: str
+    kind: str
+    order_qty: Decimal | None = Field(sa_type=DecimalText)
+    price: Decimal | None = Field(sa_type=DecimalText)
+    stop_px: Decimal | None = Field(sa_type=DecimalText)
+    peg_offset_value: Decimal | None = Field(sa_type=DecimalText)
+    token: int | None = Field(sa_type=sa.BigInteger)  # of a replace; a cancel needs no lease
+    requested_at: datetime = Field(sa_type=UtcDateTime)
+    accepted: bool
+    code: str | None
+    limit: str
+    value: str
+    text: str
 
 
 class SendMarkRow(SQLModel, table=True):
@@ -118,6 +149,10 @@ class ExecutionReportRow(SQLModel, table=True):
     commission: Decimal = Field(sa_type=DecimalText)
     transact_time: datetime = Field(sa_type=UtcDateTime)
     text: str
+    order_qty: Decimal | None = Field(sa_type=DecimalText)
+    price: Decimal | None = Field(sa_type=DecimalText)
+    stop_px: Decimal | None = Field(sa_type=DecimalText)
+    peg_offset_value: Decimal | None = Field(sa_type=DecimalText)
 
 
 class OrderStateRow(SQLModel, table=True):

@@ -12,10 +12,13 @@ from enum import StrEnum
 from trading.errors import InvalidValue
 from trading.orders.order_states import ExecType as ExecType
 from trading.orders.order_states import next_status
+from trading.orders.order_types import is_combo
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, Side
 
 ZERO = Decimal(0)
 _EXECUTED = (ExecType.TRADE, ExecType.TRADE_CORRECT)
+_RESTATES = (ExecType.REPLACED, ExecType.RESTATED)
+_VALUES = ("order_qty", "price", "stop_px", "peg_offset_value")
 _CHANGES = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
@@ -140,6 +143,15 @@ def effective_trades(reports: Sequence[ExecutionReport]) -> tuple[ExecutionRepor
     return tuple(sorted((r for r in held if r is not None), key=lambda r: r.transact_time))
 
 
+def position_trades(reports: Sequence[ExecutionReport]) -> tuple[ExecutionReport, ...]:
+    """Return the executions that hold and move positions and cash: all but those of orders in legs as a whole.
+
+    Args:
+        reports: of one account, of any type.
+    """
+    return tuple(t for t in effective_trades(reports) if not is_combo(t.symbol))
+
+
 def _once(reports: Sequence[ExecutionReport]) -> tuple[ExecutionReport, ...]:
     """Return the reports without those whose exec_id came before."""
     known: dict[str, ExecutionReport] = {}
@@ -178,26 +190,51 @@ def fold_order(new_order: NewOrderSingle, marks: Sequence[SendMarkEntry], report
         reports: of this order, in the order they were received.
     """
     facts = _once(reports)
-    trades = effective_trades(facts)
+    executed = effective_trades(facts)
+    trades = [t for t in executed if not _is_of_a_leg(new_order, t)]
     cum_qty = sum((t.last_qty for t in trades), ZERO)
+    in_force, nonsense = _in_force(new_order, facts)
     marked = _STATUS_OF_MARK[marks[-1].mark] if marks else OrdStatus.PENDING_NEW
-    ord_status, contradictions = _fold_status(new_order, facts) if facts else (marked, ())
+    ord_status, contradictions = _fold_status(in_force, facts) if facts else (marked, ())
     return Order(
         new_order=new_order,
+        replaced_by=None if in_force is new_order else in_force,
         ord_status=ord_status,
         order_id=next((r.order_id for r in reversed(facts) if r.order_id), None),
         cum_qty=cum_qty,
         avg_px=sum((t.last_qty * t.px for t in trades), ZERO) / cum_qty if cum_qty else None,
-        commission=sum((t.commission for t in trades), ZERO),
+        commission=sum((t.commission for t in executed), ZERO),
         sent_count=sum(m.mark is SendMark.SENDING for m in marks),
         may_be_sent=not facts and (not marks or marks[-1].mark is SendMark.NOT_SENT),
         text=next((text for text in reversed([m.text for m in marks] + [r.text for r in facts]) if text), ""),
-        contradictions=contradictions + tuple(_mismatches(new_order, facts, cum_qty)),
+        contradictions=(*nonsense, *contradictions, *_mismatches(in_force, facts, cum_qty)),
     )
+
+
+def _is_of_a_leg(order: NewOrderSingle, report: ExecutionReport) -> bool:
+    """Tell whether the report executes a leg; it moves positions and cash, but not the order."""
+    return bool(order.legs) and is_execution(report) and report.symbol != order.symbol
+
+
+def _in_force(order: NewOrderSingle, facts: Sequence[ExecutionReport]) -> tuple[NewOrderSingle, tuple[str, ...]]:
+    """Return the order under the values that the broker last said it has, and what cannot be true of them.
+
+    The last to happen counts, in whatever order they arrived.
+    """
+    nonsense = []
+    for report in sorted((r for r in facts if r.exec_type in _RESTATES), key=lambda r: r.transact_time):
+        told = {name: value for name in _VALUES if (value := getattr(report, name)) is not None}
+        told = {name: value for name, value in told.items() if name == "order_qty" or getattr(order, name) is not None}
+        try:
+            order = replace(order, **told) if any(getattr(order, k) != v for k, v in told.items()) else order
+        except InvalidValue as exc:
+            nonsense.append(f"{report.exec_type.name} {report.exec_id} cannot be true: {exc}; ask the broker")
+    return order, tuple(nonsense)
 
 
 def _fold_status(new_order: NewOrderSingle, facts: Sequence[ExecutionReport]) -> tuple[OrdStatus, tuple[str, ...]]:
     ord_status, contradictions = OrdStatus.PENDING_NEW, []
+    facts = [r for r in facts if not _is_of_a_leg(new_order, r)]
     for report, cum_qty in zip(facts, _running_cum_qty(facts), strict=True):
         step = next_status(
             ord_status, report.exec_type, report.ord_status, cum_qty=cum_qty, order_qty=new_order.order_qty
@@ -227,8 +264,11 @@ def _mismatches(order: NewOrderSingle, facts: Sequence[ExecutionReport], cum_qty
     """Yield what the reports say against the order itself."""
     if cum_qty > order.order_qty:
         yield f"order {order.cl_ord_id} is filled {cum_qty} of {order.order_qty}; ask the broker to bust the excess"
+    meant = {(order.symbol, order.side)}
+    if order.legs:
+        meant |= {(part.symbol, part.side) for part in order.parts()}
     for report in facts:
-        if (report.symbol, report.side) != (order.symbol, order.side):
+        if (report.symbol, report.side) not in meant:
             yield (
                 f"{report.exec_id} says {report.side.name} {report.symbol}, but order {order.cl_ord_id} is "
                 f"{order.side.name} {order.symbol}; ask the broker"

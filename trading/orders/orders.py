@@ -117,6 +117,29 @@ class NewOrderSingle:
         """Return the quantity, negative for a sell."""
         return self.order_qty * self.side.sign
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return what it buys or sells: its legs, or its one symbol."""
+        return tuple(leg.symbol for leg in self.legs) or (self.symbol,)
+
+    def parts(self) -> "tuple[NewOrderSingle, ...]":
+        """Return the order as one of each leg, at any price; itself when it has no legs."""
+        if not self.legs:
+            return (self,)
+        buys = self.side is Side.BUY
+        return tuple(
+            replace(
+                self,
+                symbol=leg.symbol,
+                side=leg.side if buys else leg.side.opposite,
+                order_qty=self.order_qty * leg.ratio,
+                ord_type=OrdType.MARKET,
+                price=None,
+                legs=(),
+            )
+            for leg in self.legs
+        )
+
     def replaced(self, request: OrderCancelReplaceRequest) -> "NewOrderSingle":
         """Return the order under the values of the request.
 

@@ -14,7 +14,7 @@ from trading.broker import CashMovement, CashMovementType
 from trading.errors import InvalidValue
 from trading.market.adjustments import CashDividend, EffectiveAction, Split
 from trading.money import Money
-from trading.orders.executions import ExecutionReport, effective_trades
+from trading.orders.executions import ExecutionReport, position_trades
 
 ZERO, ONE = Decimal(0), Decimal(1)
 COST_STEP = Decimal("1e-12")  # a share of a lot's cost is rounded to this, so that the shares add up exactly
@@ -108,7 +108,7 @@ def fold_books(
     Raises:
         InvalidValue: movements in two currencies.
     """
-    trades = effective_trades(reports)
+    trades = position_trades(reports)
     holdings, _ = _run(trades, actions, basis)
     paid = {m.movement_id: m for m in movements}.values()
     for movement in paid:
@@ -127,7 +127,7 @@ def expected_dividends(
     reports: Sequence[ExecutionReport], actions: Sequence[EffectiveAction]
 ) -> tuple[ExpectedDividend, ...]:
     """Return what the dividends among the actions pay for what was held before each ex-date, in the order of time."""
-    return _run(effective_trades(reports), actions, CostBasis.FIFO)[1]
+    return _run(position_trades(reports), actions, CostBasis.FIFO)[1]
 
 
 def unrealized_pnl(position: Position, px: Decimal, multiplier: Decimal = ONE) -> Decimal:
