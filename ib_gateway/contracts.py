@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 
 class UnknownContract(LookupError):
-    """A contract id is asked for that the catalogue does not have."""
+    """A contract is named, by id or symbol, that the catalogue does not have."""
 
-    def __init__(self, con_id: int) -> None:
-        self.con_id = con_id
-        super().__init__(f"contract {con_id} is not in the catalogue; find a contract by its symbol first")
+    def __init__(self, name: int | str) -> None:
+        self.name = name
+        super().__init__(f"contract {name!r} is not in the catalogue; look for it by a part of its symbol or name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ class Market:
         queries = (Contract(symbol=symbol), Contract(local_symbol=symbol))
         found = [contract for query in queries for contract in self.find(query) if contract.sec_type != "OPT"]
         if not found:
-            raise UnknownContract(0)
+            raise UnknownContract(symbol)
         for contract in found:
             if price is None:
                 self._fixed.pop(contract.con_id, None)
