@@ -10,36 +10,15 @@ from gateway_client import codes_of, errors_of, until
 from ib_gateway.contracts import MARKET_RULES, Contract, increment_at
 from ib_gateway.market_catalogue import full_catalogue
 
-SKFOLIO_TWENTY = [
-    "AAPL",
-    "AMD",
-    "BAC",
-    "BBY",
-    "CVX",
-    "GE",
-    "HD",
-    "JNJ",
-    "JPM",
-    "KO",
-    "LLY",
-    "MRK",
-    "MSFT",
-    "PEP",
-    "PFE",
-    "PG",
-    "RRC",
-    "UNH",
-    "WMT",
-    "XOM",
-]
+TWENTY = "AAPL AMD BAC BBY CVX GE HD JNJ JPM KO LLY MRK MSFT PEP PFE PG RRC UNH WMT XOM"
 
 
 async def test_a_symbol_is_qualified_to_one_contract(lib, open_gateway, connect):
     ib = await connect(await open_gateway())
 
-    found = await ib.qualifyContractsAsync(*[lib.Stock(symbol, "SMART", "USD") for symbol in SKFOLIO_TWENTY])
+    found = await ib.qualifyContractsAsync(*[lib.Stock(symbol, "SMART", "USD") for symbol in TWENTY.split()])
 
-    assert [contract.symbol for contract in found] == SKFOLIO_TWENTY
+    assert [contract.symbol for contract in found] == TWENTY.split()
     assert len({contract.conId for contract in found}) == 20
     assert found[0].primaryExchange == "NASDAQ"
 
