@@ -192,13 +192,16 @@ class Exchange:
             client.tell(old.order_id, refusal.code, refusal.text)
         elif old.status not in FIRST_CHANGEABLE:
             client.tell(old.order_id, 161, f"Order cannot be changed. Current order state: {old.status.value}")
-        else:
+        elif old.is_held or not new.is_held:
             self._changed(old, fields)
+        else:
+            self.gateway.teller.order(old)  # a change that its client has not let go: the order works on as it was
 
     def _changed(self, order: Order, fields: OrderFields) -> None:
-        was_held, oca_group = order.is_held, order.said("ocaGroup")
+        was_held = order.is_held
+        if not fields.get("ocaGroup"):  # a bracket's own group, which its client never named
+            fields.scalars.update({name: order.said(name) for name in ("ocaGroup", "ocaType")})
         order.fields = fields
-        fields.scalars.setdefault("ocaGroup", oca_group)
         if order.kind in {"TRAIL", "TRAIL LIMIT"}:
             order.trail_px = order.number("trailStopPrice")
         if was_held and not order.is_held:

@@ -106,9 +106,25 @@ def _seen_from(order: Order, same: bool) -> str:  # whether the leg is bought by
     return "BUY" if same == (order.side == "BUY") else "SELL"
 
 
+class NoSuchExecution(LookupError):
+    """A correction names an execution that never was, or a version that was corrected already."""
+
+    def __init__(self, exec_id: str) -> None:
+        self.exec_id = exec_id
+        super().__init__(f"no execution {exec_id!r} stands; only the newest version of one can be corrected")
+
+
+def _newest(exchange: "Exchange", exec_id: str) -> Execution:
+    family = exec_id.rpartition(".")[0]
+    versions = [execution for execution in exchange.executions() if execution.family == family]
+    if not versions or versions[-1].exec_id != exec_id:
+        raise NoSuchExecution(exec_id)
+    return versions[-1]
+
+
 def correct(exchange: "Exchange", exec_id: str, shares: Decimal | None, price: Decimal | None) -> Execution:
     """Send a corrected version of an execution; 0 shares take it back (a bust)."""
-    old = next(e for e in exchange.executions() if e.exec_id == exec_id)
+    old = _newest(exchange, exec_id)
     order = exchange.orders[old.perm_id]
     new_shares = old.shares if shares is None else shares
     new_price = old.price if price is None else price

@@ -39,6 +39,8 @@ class GatewaySettings(BaseModel):
         commission_minimum: per order.
         commission_first: commission reports are sent before their executions.
         commissions_to_all: asking for executions brings the commissions of other clients' orders too.
+        days_of_executions: asking for executions and completed orders brings those since midnight in New York, or of
+            so many days (a real Gateway: 1).
         messages_per_second: of one client; what is above is dropped with error 100.
         pacing_strikes: seconds in which the rate was broken before the client is disconnected.
         data_lines: market data subscriptions of all clients.
@@ -73,6 +75,7 @@ class GatewaySettings(BaseModel):
     commission_minimum: Decimal = Decimal("1.00")
     commission_first: bool = False
     commissions_to_all: bool = True
+    days_of_executions: int = Field(default=1, ge=1)
     messages_per_second: int = 50
     pacing_strikes: int = 3
     data_lines: int = 100

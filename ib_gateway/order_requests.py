@@ -1,14 +1,19 @@
 """What clients ask about orders and executions, by message id."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from ib_gateway.client import Client
 from ib_gateway.executions import Execution
 from ib_gateway.order_layout import PLACE_ORDER, read_order
-from ib_gateway.orders import ib_time
+from ib_gateway.orders import NEW_YORK, ib_time
 from ib_gateway.wire import Reader
+
+if TYPE_CHECKING:
+    from ib_gateway.gateway import Gateway
 
 Handler = Callable[[Client, Reader], Awaitable[None]]
 PLACE: Final = 3
@@ -67,7 +72,8 @@ async def completed_orders(client: Client, message: Reader) -> None:
     """Tell today's filled and canceled orders, on request only those that came from clients."""
     api_only = message.boolean()
     for order in list(client.gateway.exchange.orders.values()):
-        if order.is_done and not (api_only and order.order_id <= 0):
+        ended = order.completed_at or order.entered_at
+        if order.is_done and is_recent(client.gateway, ended) and not (api_only and order.order_id <= 0):
             await client.send(101, *order.completed_fields(client.server_version))
     await client.send(102)
 
@@ -82,7 +88,7 @@ async def executions(client: Client, message: Reader) -> None:
     told: list[Execution] = []
     for execution in client.gateway.exchange.executions():
         other_client = wanted_client and execution.client_id != wanted_client
-        too_old = after is not None and execution.at < after
+        too_old = (after is not None and execution.at < after) or not is_recent(client.gateway, execution.at)
         if not (other_client or too_old) and _matches(execution, texts, side):
             await client.send(11, *execution.details(req_id, client.server_version))
             told.append(execution)
@@ -90,6 +96,12 @@ async def executions(client: Client, message: Reader) -> None:
         if execution.moves_position and client.gateway.teller.may_see_commission(client, execution):
             await client.send(59, *execution.commission_report())
     await client.send(55, 1, req_id)
+
+
+def is_recent(gateway: "Gateway", at: datetime) -> bool:
+    """Return whether something happened since the midnight from which the gateway still tells."""
+    midnight = gateway.now().astimezone(ZoneInfo(NEW_YORK)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return at >= midnight - timedelta(days=gateway.settings.days_of_executions - 1)
 
 
 def _matches(execution: Execution, texts: Mapping[str, str], side: str) -> bool:

@@ -41,6 +41,19 @@ async def test_an_order_changed_through_the_market_fills(lib, open_gateway, conn
     await until(lambda: trade.orderStatus.status == "Filled")
 
 
+async def test_a_change_that_is_not_let_go_changes_nothing(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    ib = await connect(gateway)
+    trade = await a_resting_order(ib, lib, gateway)
+
+    trade.order.lmtPrice, trade.order.transmit = 191.0, False
+    ib.placeOrder(trade.contract, trade.order)
+    await ib.reqCurrentTimeAsync()
+
+    assert gateway.order("t-1").number("lmtPrice") == 190
+    assert statuses(gateway) == {"t-1": "Submitted"}
+
+
 async def test_an_order_cut_to_what_has_filled_is_filled(lib, open_gateway, connect):
     gateway = await open_gateway(fills="manual")
     ib = await connect(gateway)

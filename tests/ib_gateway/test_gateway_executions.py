@@ -1,11 +1,14 @@
 """Executions, their corrections and commissions; accounts, orders by hand and by force."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from gateway_client import statuses, until
 
+from ib_gateway.contracts import Contract
 from ib_gateway.executions import commission_of
+from ib_gateway.fills import NoSuchExecution
 from ib_gateway.gateway_settings import GatewayAccount
 
 
@@ -195,3 +198,70 @@ async def test_a_liquidation_closes_the_position_and_says_so(lib, open_gateway, 
     assert gateway.positions() == {}
     assert [f.execution.liquidation for f in reader.fills()] == [0, 1]
     assert statuses(gateway) == {"t-1": "Filled", "": "Filled"}
+
+
+async def test_after_midnight_yesterdays_executions_and_orders_are_not_told(lib, open_gateway, connect, clock):
+    """Only those since midnight, and a Gateway cannot be set to more: https://github.com/erdewit/ib_insync/issues/483"""
+    gateway = await open_gateway()
+    await a_fill(await connect(gateway), lib)
+    clock.time = datetime(2026, 11, 17, 4, 59, tzinfo=UTC)  # 23:59 in New York
+    before = await connect(gateway, 2)
+    clock.time = datetime(2026, 11, 17, 5, 0, tzinfo=UTC)
+    after = await connect(gateway, 3)
+
+    assert (len(before.fills()), len(after.fills())) == (1, 0)
+    assert await after.reqCompletedOrdersAsync(False) == []
+    assert [p.position for p in after.positions()] == [10.0]
+
+
+def the_contract(gateway, **query):
+    return gateway.market.find(Contract(**query), on=gateway.now().date())[0]
+
+
+async def traded(ib, lib, gateway, con_id, qty):
+    [contract] = await ib.qualifyContractsAsync(lib.Contract(conId=con_id))
+    trade = ib.placeOrder(contract, lib.MarketOrder("BUY", qty, tif="DAY", orderRef="t-1"))
+    await until(lambda: trade.fills and trade.fills[-1].commissionReport.execId)
+    return Decimal(str(trade.fills[0].execution.price))
+
+
+async def test_an_option_costs_a_hundred_times_its_price(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    option = the_contract(gateway, symbol="AAPL", sec_type="OPT", right="C")
+
+    px = await traded(await connect(gateway), lib, gateway, option.con_id, 2)
+
+    assert gateway.cash() == {"USD": Decimal(1_000_000) - 200 * px - 1}
+    assert gateway.positions() == {option.local_symbol: Decimal(2)}
+
+
+async def test_a_future_costs_nothing_but_its_margin(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    future = the_contract(gateway, symbol="ES", sec_type="FUT")
+
+    await traded(await connect(gateway), lib, gateway, future.con_id, 1)
+
+    assert gateway.cash() == {"USD": Decimal(999_999)}
+    assert gateway.positions() == {future.local_symbol: Decimal(1)}
+
+
+async def test_a_currency_trade_moves_both_currencies(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    gateway.market.set_price("EUR.USD", Decimal("1.1"))
+    pair = the_contract(gateway, symbol="EUR", sec_type="CASH", currency="USD")
+
+    px = await traded(await connect(gateway), lib, gateway, pair.con_id, 20_000)
+
+    assert px == Decimal("1.10005")  # half a pip above
+    assert gateway.cash()["EUR"] == 20_000
+    assert gateway.cash()["USD"] == Decimal(1_000_000) - 20_000 * px - 100  # 20,000 x 0.005
+
+
+async def test_only_the_newest_version_of_an_execution_can_be_corrected(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    trade = await a_fill(await connect(gateway), lib)
+    exec_id = trade.fills[0].execution.execId
+    gateway.correct(exec_id, shares=Decimal(9))
+
+    with pytest.raises(NoSuchExecution, match=r"0000e0d5"):
+        gateway.correct(exec_id, shares=Decimal(8))

@@ -68,6 +68,22 @@ async def test_taking_the_profit_of_a_bracket_cancels_its_stop(lib, open_gateway
     assert gateway.positions() == {}
 
 
+async def test_a_changed_child_of_a_bracket_still_cancels_its_sister(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    ib = await connect(gateway)
+    await a_bracket(ib, lib, gateway)
+    gateway.set_price("AAPL", Decimal(198))
+
+    profit = next(t for t in ib.trades() if t.order.orderRef == "profit")
+    profit.order.lmtPrice, profit.order.transmit = 205.0, True
+    ib.placeOrder(profit.contract, profit.order)
+    await until(lambda: gateway.order("profit").number("lmtPrice") == 205)
+    gateway.set_price("AAPL", Decimal(206))
+
+    assert statuses(gateway) == {"entry": "Filled", "profit": "Filled", "stop": "Cancelled"}
+    assert gateway.order("profit").said("ocaType") == "3"
+
+
 async def test_canceling_the_parent_cancels_the_children(lib, open_gateway, connect):
     gateway = await open_gateway()
     ib = await connect(gateway)
