@@ -210,7 +210,10 @@ class Memory:
         if not is_leg:
             family = heard.exec_id.rpartition(".")[0] or heard.exec_id
             self._executed.setdefault(execution.permId, {})[family] = qty
-        self._take_execution(execution.permId, heard)
+        if contract.secType == "BAG":
+            self._tell_execution(heard)  # its legs bear the commission
+        else:
+            self._take_execution(execution.permId, heard)
 
     def commission_seen(self, report: Any) -> None:
         """Take a commissionReport, which may come before its execution or long after it."""
@@ -385,7 +388,10 @@ class Memory:
             self._waiting.pop(perm_id, None)
 
     def _tell_execution(self, heard: Heard) -> None:
+        before = self._told.get(heard.exec_id)
         told = _with_commission(heard, self._fees.get(heard.exec_id))
+        if told == before:
+            return
         self._told[heard.exec_id] = told
         self._speak(told)
 
