@@ -102,15 +102,8 @@ def _broker_rules(gateway: "Gateway", order: Order) -> Refusal | None:
     parent = int(order.said("parentId") or 0)
     if parent and gateway.exchange.known(order.client_id, parent) is None:
         return Refusal(135, f"Can't find order with id ={parent}")
-    same = [
-        other
-        for other in gateway.exchange.working()
-        if other.perm_id != order.perm_id
-        and other.contract.con_id == order.contract.con_id
-        and (other.side, other.account) == (order.side, order.account)
-    ]
     most = gateway.settings.working_orders
-    if len(same) >= most:
+    if gateway.exchange.working_like(order) >= most:
         words = f"You already have {most} working orders for this contract on the {order.side} side in this account."
         return Refusal(201, f"Order rejected - reason:{words}")
     needed, own = margin_after(gateway, order), equity(gateway, order.account)

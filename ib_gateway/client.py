@@ -54,13 +54,13 @@ class Client:
     def post(self, msg_id: int, *fields: Field) -> None:
         """Send one message without waiting, by way of the scenario's faults."""
         name = ANSWERS.get(msg_id, str(msg_id))
-        payload = frame((msg_id, *fields))
-        self.gateway.faults.outgoing(self, name, lambda: self._deliver(name, payload, fields))
+        texts = tuple(map(spelt, fields))
+        self.gateway.faults.outgoing(self, name, lambda: self._deliver(name, msg_id, texts))
 
-    def _deliver(self, name: str, payload: bytes, fields: tuple[Field, ...]) -> None:
+    def _deliver(self, name: str, msg_id: int, texts: tuple[str, ...]) -> None:
         if self.is_open:
-            self.gateway.log_message("out", self.client_id, name, tuple(spelt(value) for value in fields))
-            self._writer.write(payload)
+            self.gateway.log_message("out", self.client_id, name, texts)
+            self._writer.write(frame((str(msg_id), *texts)))
 
     def write(self, raw: bytes) -> None:
         """Put bytes on the socket as they are: the handshake, and what no gateway should send."""

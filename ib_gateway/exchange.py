@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 FIRST_CHANGEABLE = frozenset({Status.PENDING_SUBMIT, Status.PRE_SUBMITTED, Status.SUBMITTED})
 
 
+def _kind(order: Order) -> tuple[int, str, str]:
+    return order.contract.con_id, order.side, order.account
+
+
 class Exchange:
     """All orders of a gateway, and what the market does to them.
 
@@ -40,6 +44,7 @@ class Exchange:
         self.ids = ExecutionIds(gateway.settings.seed)
         self.executed = 0
         self._open: dict[int, Order] = {}
+        self._alike: dict[tuple[int, str, str], dict[int, Order]] = {}
         self._by_client: dict[tuple[int, int], int] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._coming: dict[int, int] = {}
@@ -53,6 +58,14 @@ class Exchange:
                 self._open.pop(order.perm_id, None)
             else:
                 yield order
+
+    def working_like(self, order: Order) -> int:
+        """Count the other working orders of the same contract, side and account."""
+        like = self._alike.get(_kind(order), {})
+        for other in tuple(like.values()):
+            if other.is_done:
+                del like[other.perm_id]
+        return len(like) - (order.perm_id in like)
 
     def known(self, client_id: int, order_id: int) -> Order | None:
         """Return the order a client means by a number."""
@@ -80,6 +93,7 @@ class Exchange:
         self.orders[order.perm_id] = order
         if not order.is_done:
             self._open[order.perm_id] = order
+            self._alike.setdefault(_kind(order), {})[order.perm_id] = order
         if order.order_id > 0:
             self._by_client[order.client_id, order.order_id] = order.perm_id
             self.highest[order.client_id] = max(self.highest.get(order.client_id, 0), order.order_id)

@@ -81,6 +81,8 @@ def _parsed(value: str, kind: type[_Number]) -> _Number:
 
 def spelt(value: Field) -> str:
     """Write one value as a field: `1`/`0`, `100.0`, `Infinite`, empty for None."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
