@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -16,16 +17,49 @@ from adapters.sql.engine import make_engine
 from tests.adapters.paper.paper_desk import NAN, Clock, MemoryMarket, a_bar, a_broker, an_order
 from trading.broker import AccountStatement
 from trading.market.adjustments import CashDividend, Split
-from trading.orders.executions import ExecType, ExecutionReport
-from trading.orders.orders import NewOrderSingle, OrderCancelRequest, OrdType, Side, TimeInForce
+from trading.orders.executions import ExecType, ExecutionReport, fold_order
+from trading.orders.order_types import (
+    ContingencyType,
+    OrderLeg,
+    PegOffsetType,
+    PriceTrigger,
+    TimeTrigger,
+    TriggerDirection,
+    combo_symbol,
+    is_combo,
+)
+from trading.orders.orders import (
+    NewOrderSingle,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    OrdType,
+    Side,
+    TimeInForce,
+)
 
 SESSIONS = [date(2020, 8, day) for day in (24, 25, 26, 27, 28)]
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 MIDNIGHT = datetime(2020, 8, 24, 4, tzinfo=UTC)  # in New York
-AUCTIONS = (TimeInForce.IOC, TimeInForce.OPG, TimeInForce.CLS)
-Step = tuple[datetime, NewOrderSingle | OrderCancelRequest | None]
+AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
+Step = tuple[datetime, list[NewOrderSingle] | OrderCancelRequest | OrderCancelReplaceRequest | None]
+PAIR = (OrderLeg(symbol="AAPL", ratio=1, side=Side.BUY), OrderLeg(symbol="MSFT", ratio=2, side=Side.SELL))
+LEGS = {"symbol": combo_symbol(PAIR), "legs": PAIR}
 
 cents = st.integers(900, 1100).map(lambda n: Decimal(n) / 100)
+triggers = st.one_of(
+    st.just(()),
+    st.tuples(
+        st.one_of(
+            st.builds(TimeTrigger, at=st.integers(0, 6000).map(lambda minutes: MIDNIGHT + timedelta(minutes=minutes))),
+            st.builds(
+                PriceTrigger,
+                symbol=st.sampled_from(["AAPL", "MSFT"]),
+                price=cents,
+                direction=st.sampled_from(TriggerDirection),
+            ),
+        )
+    ),
+)
 ratios = st.sampled_from(["4", "1.5", "0.05", "0.3333333333"]).map(Decimal)
 
 
@@ -46,35 +80,64 @@ def bars(draw: st.DrawFn, symbol: str) -> list[dict[str, Any]]:
 
 
 @st.composite
+def orders(draw: st.DrawFn, cl_ord_id: str, **changes: Any) -> NewOrderSingle:
+    tif = draw(st.sampled_from(TimeInForce))
+    plain = [OrdType.MARKET, OrdType.LIMIT]
+    ord_type = draw(st.sampled_from(plain if tif in AUCTIONS or "legs" in changes else list(OrdType)))
+    session = draw(st.sampled_from(SESSIONS))
+    trails = ord_type is OrdType.TRAILING_STOP
+    given = {
+        "symbol": draw(st.sampled_from(["AAPL", "MSFT"])),
+        "session": session,
+        "time_in_force": tif,
+        "ord_type": ord_type,
+        "price": draw(cents) if ord_type in (OrdType.LIMIT, OrdType.STOP_LIMIT) else None,
+        "stop_px": draw(cents) if ord_type in (OrdType.STOP, OrdType.STOP_LIMIT) else None,
+        "peg_offset_value": draw(cents) / 10 if trails else None,
+        "peg_offset_type": draw(st.sampled_from(PegOffsetType)) if trails else None,
+        "good_till": datetime(session.year, session.month, session.day, 18, tzinfo=UTC) + timedelta(days=2)
+        if tif is TimeInForce.GTD
+        else None,
+        "triggers": draw(triggers),
+    }
+    return an_order(cl_ord_id, draw(st.sampled_from(Side)), draw(st.integers(1, 300)), **(given | changes))
+
+
+@st.composite
+def lists(draw: st.DrawFn, name: str) -> list[NewOrderSingle]:
+    """A bracket, or two orders of which one cancels the other."""
+    link = {"list_id": name, "contingency_type": ContingencyType.OCO}
+    children = {} if draw(st.booleans()) else {"parent_cl_ord_id": name}
+    pair = [draw(orders(f"{name}-{n}", **link, **children)) for n in range(2)]
+    return [draw(orders(name, list_id=name, contingency_type=ContingencyType.OTO)), *pair] if children else pair
+
+
+@st.composite
 def steps(draw: st.DrawFn) -> list[Step]:
-    """Orders and cancels at times that only grow, any time of day and night."""
+    """Orders of every kind, cancels and replaces at times that only grow, any time of day and night."""
     found: list[Step] = []
     at = MIDNIGHT
     for number in range(draw(st.integers(1, 8))):
         at += timedelta(minutes=draw(st.integers(0, 900)))
-        tif = draw(
-            st.sampled_from([TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.OPG, TimeInForce.CLS])
-        )
-        plain = [OrdType.MARKET, OrdType.LIMIT]
-        ord_type = draw(st.sampled_from(plain if tif in AUCTIONS else [*plain, OrdType.STOP, OrdType.STOP_LIMIT]))
-        order = an_order(
-            f"o-{number}",
-            draw(st.sampled_from(Side)),
-            draw(st.integers(1, 300)),
-            symbol=draw(st.sampled_from(["AAPL", "MSFT"])),
-            session=draw(st.sampled_from(SESSIONS)),
-            time_in_force=tif,
-            ord_type=ord_type,
-            price=draw(cents) if ord_type in (OrdType.LIMIT, OrdType.STOP_LIMIT) else None,
-            stop_px=draw(cents) if ord_type in (OrdType.STOP, OrdType.STOP_LIMIT) else None,
-        )
-        found.append((at, order))
-        if draw(st.integers(0, 3)) == 0:
+        name = f"o-{number}"
+        kind = draw(st.sampled_from(["one", "one", "list", "legs"]))
+        new = draw(lists(name)) if kind == "list" else [draw(orders(name, **(LEGS if kind == "legs" else {})))]
+        found.append((at, new))
+        change = draw(st.integers(0, 5))
+        meant = new[0]
+        if change < 2:
             at += timedelta(minutes=draw(st.integers(0, 900)))
-            request = OrderCancelRequest(
-                cl_ord_id=f"o-{number}-x", orig_cl_ord_id=f"o-{number}", account="DU1", transact_time=at
-            )
-            found.append((at, request))
+            ids = {"orig_cl_ord_id": meant.cl_ord_id, "account": "DU1", "transact_time": at}
+            values = {
+                "order_qty": Decimal(draw(st.integers(1, 300))),
+                "price": meant.price and draw(cents),
+                "stop_px": meant.stop_px and draw(cents),
+                "peg_offset_value": meant.peg_offset_value and draw(cents) / 10,
+            }
+            if change == 0:
+                found.append((at, OrderCancelRequest(cl_ord_id=f"{name}-x", **ids)))
+            else:
+                found.append((at, OrderCancelReplaceRequest(cl_ord_id=f"{name}-r1", **ids, **values)))
     return found
 
 
@@ -125,13 +188,18 @@ def rehearse(
         engine.dispose()
 
 
-async def _take(broker: PaperBroker, step: NewOrderSingle | OrderCancelRequest | None) -> None:
-    if isinstance(step, NewOrderSingle):
-        await broker.submit(step)
-    elif step is not None:
-        await broker.cancel(step)
-    else:
-        await broker.statement()
+async def _take(broker: PaperBroker, step: Any) -> None:
+    match step:
+        case [order]:
+            await broker.submit(order)
+        case list():
+            await broker.submit_list(step)
+        case OrderCancelRequest():
+            await broker.cancel(step)
+        case OrderCancelReplaceRequest():
+            await broker.replace(step)
+        case None:
+            await broker.statement()
 
 
 @settings(max_examples=25, deadline=None)
@@ -139,7 +207,7 @@ async def _take(broker: PaperBroker, step: NewOrderSingle | OrderCancelRequest |
 def test_cash_and_positions_are_the_fold_of_trades_movements_and_splits(market, plan, terms):
     reports, statement = rehearse(market, plan, terms, [])
 
-    trades = [r for r in reports if r.exec_type is ExecType.TRADE]
+    trades = [r for r in reports if r.exec_type is ExecType.TRADE and not is_combo(r.symbol)]
     paid = sum((r.side.sign * r.last_qty * r.last_px + r.commission for r in trades), Decimal(0))
     moved = sum((m.amount.amount for m in statement.cash_movements), Decimal(0))
     assert statement.cash.amount == moved - paid
@@ -171,16 +239,29 @@ def _fold(trades: list[ExecutionReport], market: MemoryMarket) -> dict[str, Deci
 def test_every_order_has_a_sound_history(market, plan, terms):
     reports, statement = rehearse(market, plan, terms, [])
 
-    orders = {step.cl_ord_id: step for _, step in plan if isinstance(step, NewOrderSingle)}
-    for cl_ord_id, order in orders.items():
+    sent = {o.cl_ord_id: o for _, step in plan if isinstance(step, list) for o in step}
+    for cl_ord_id, order in sent.items():
         own = [r for r in reports if r.cl_ord_id == cl_ord_id]
+        assert fold_order(order, (), own).contradictions == ()
         filled = Decimal(0)
         for report in own:
-            filled += report.last_qty
-            assert report.cum_qty == filled <= order.order_qty
             assert own[-1] is report or report.ord_status.is_open  # nothing follows an end
             if report.last_px is not None:
                 assert report.last_px % Decimal("0.01") == 0
+            if report.symbol != order.symbol:
+                continue  # a leg
+            filled += report.last_qty
+            assert report.cum_qty == filled
+            if report.order_qty is not None:
+                order = replace(
+                    order,
+                    order_qty=report.order_qty,
+                    price=report.price,
+                    stop_px=report.stop_px,
+                    peg_offset_value=report.peg_offset_value,
+                )
+            assert filled <= order.order_qty
+            if report.last_px is not None:
                 assert order.price is None or (order.price - report.last_px) * order.side.sign >= 0
         assert own[-1].ord_status.is_open == (cl_ord_id in statement.working)
     assert len({r.exec_id for r in reports}) == len(reports)
