@@ -147,15 +147,13 @@ class ReplayPrices:
 
 def _cut(bar: ReplayBar, first: datetime, last: datetime) -> RawBar:
     prices = bar.turns_between(first, last)
-    share = (last - first) / (bar.closes_at - bar.opens_at)
-    whole = share == 1
     return RawBar(
         opens_at=first,
         open=prices[0],
-        high=bar.high if whole else max(prices),
-        low=bar.low if whole else min(prices),
-        close=bar.close if whole else prices[-1],
-        volume=bar.volume if whole else float(int(bar.volume * share)),
+        high=max(prices),
+        low=min(prices),
+        close=prices[-1],
+        volume=bar.volume * ((last - first) / (bar.closes_at - bar.opens_at)),
     )
 
 

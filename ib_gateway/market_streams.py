@@ -1,11 +1,15 @@
 """Subscriptions that send again and again: by the clock, and at once when a price is set."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from ib_gateway.client import Client
 
-SECONDS_BETWEEN = {"STK": 0.25, "IND": 0.25, "FUT": 0.25, "BAG": 0.25, "OPT": 0.1, "CASH": 0.05}
+# As the broker, which does not send each tick but what is new since; it looks at currencies every 0.005 seconds.
+SECONDS_BETWEEN: Mapping[str, float] = MappingProxyType(
+    {"STK": 0.25, "IND": 0.25, "FUT": 0.25, "BAG": 0.25, "OPT": 0.1, "CASH": 0.05}
+)
 
 
 class Stream:

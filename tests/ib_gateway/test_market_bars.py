@@ -112,6 +112,16 @@ async def test_small_bars_are_paced_and_large_ones_are_not(lib, open_gateway, co
     assert codes == [162]
 
 
+async def test_bid_and_ask_count_twice(lib, open_gateway, connect):
+    ib = await connect(await open_gateway(history_requests=3))
+    codes = codes_of(ib)
+    stock = lib.Stock("KO", "SMART", "USD")
+
+    assert await bars_of(ib, stock, "5 secs", "60 S", "BID_ASK")
+    assert not await bars_of(ib, stock, "5 secs", "90 S", "BID_ASK")
+    assert codes == [162]
+
+
 async def test_the_same_small_request_within_fifteen_seconds_breaks_the_pace(lib, open_gateway, connect):
     ib = await connect(await open_gateway())
     codes = codes_of(ib)

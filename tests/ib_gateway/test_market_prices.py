@@ -85,6 +85,25 @@ def test_high_and_low_hold_open_and_close_in_bars_of_any_size(size):
     assert [bar.opens_at for bar in bars] == sorted({bar.opens_at for bar in bars})
 
 
+def test_a_put_is_dear_when_its_stock_is_cheap_and_its_bars_know():
+    put = {"sec_type": "OPT", "last_trade_date": "20270115", "strike": 300.0, "right": "P"}
+
+    bars = bars_of("AAPL", "1 day", "10 D", **put)
+
+    assert all(bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in bars)
+    assert any(bar.low < min(bar.open, bar.close) for bar in bars)
+    assert any(bar.high > max(bar.open, bar.close) for bar in bars)
+
+
+def test_an_option_stands_still_while_its_stock_trades_in_the_evening():
+    call = con_id("AAPL", "OPT", last_trade_date="20261218", strike=250.0, right="C")
+    at_close = datetime(2026, 11, 19, 21, 0, tzinfo=UTC)
+    evening = at_close + timedelta(hours=2)
+
+    assert MARKET.quote(con_id("AAPL"), evening).last != MARKET.quote(con_id("AAPL"), at_close).last
+    assert MARKET.quote(call, evening).last == MARKET.quote(call, at_close).last
+
+
 def test_the_night_and_the_weekend_show_the_last_price():
     at_close = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)  # Friday 20:00 in New York, the end of extended hours
     aapl = con_id("AAPL")

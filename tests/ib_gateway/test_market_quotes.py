@@ -225,7 +225,7 @@ async def test_an_option_line_brings_model_greeks(lib, open_gateway, connect):
     assert 0.5 < greeks.delta < 0.6  # at the money
     assert round(greeks.impliedVol, 3) == 0.254
     assert abs(greeks.optPrice - ticker.last) <= 0.025  # half of the step above 3
-    assert greeks.theta < 0 < greeks.gamma
+    assert greeks.theta < 0 < greeks.gamma < 0.05 < greeks.vega
 
 
 async def test_a_combo_line_is_the_net_of_its_legs(lib, open_gateway, connect):
@@ -258,8 +258,10 @@ async def test_tick_by_tick_sends_now_and_at_each_change(lib, open_gateway, conn
 
     ib.reqTickByTickData(contract, kind)
     await until(lambda: heard)
+    gateway.market.refresh()  # nothing is new
     gateway.market.set_price("AAPL", Decimal(201))
     await until(lambda: len(heard) >= 2)
+    assert len(heard) == 2
 
     names = {"BidAsk": ("bidPrice", "askPrice"), "MidPoint": ("midPoint",)}.get(kind, ("price",))
     assert tuple(getattr(heard[0], name) for name in names) == values
