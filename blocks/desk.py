@@ -1,15 +1,17 @@
 """The desk: the saved settings of one account, wired to their adapters. The one place where things are put together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
+from adapters.ib.ib_settings import Role
 from adapters.parquet_bars import ParquetBars
 from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
-from blocks.broker_account import BrokerAccount, Mode
+from blocks.broker_account import BrokerAccount, Mode, Surroundings
 from blocks.desk_storage import DeskStorage
+from blocks.session_trail import SessionTrail
 from trading.broker import Broker
 from trading.errors import InvalidValue
 from trading.market import bars
@@ -63,10 +65,21 @@ class Desk:
     storage: DeskStorage
     ledger: Ledger
     market: Market
+    role: Role = Role.READER
 
     def broker(self, now: Clock) -> Broker:
-        """Return the account's broker at that clock."""
-        return self.account.broker(self.ledger.engine, self.market.source, now)
+        """Return the account's broker at that clock, for what this desk's role may do there."""
+        around = Surroundings(
+            engine=self.ledger.engine,
+            market=self.market.source,
+            requests=self.storage.home / f"ib-{self.account.ib.host}-{self.account.ib.port}.requests",
+            on_transition=SessionTrail(self.ledger, self.name, self.role.name.lower()),
+        )
+        return self.account.broker(around, now, self.role)
+
+    def as_trader(self) -> "Desk":
+        """Return the desk of the run that holds the account's lease."""
+        return replace(self, role=Role.TRADER)
 
     @property
     def name(self) -> str:

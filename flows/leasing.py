@@ -3,20 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from blocks.desk import Desk
+from blocks.desk import Desk, wall_clock
 from tasks.place import LEASE_TIME
 from trading.ledger import Lease
 
 
 @asynccontextmanager
-async def leasing(desk: Desk, holder: str) -> AsyncIterator[Lease]:
-    """Hold the account's lease; a killed process leaves it to expire, or to be taken over once it is proven dead.
+async def leasing(desk: Desk, holder: str) -> AsyncIterator[tuple[Desk, Lease]]:
+    """Hold the account's lease and its place at the broker; yields the desk that may trade, and the lease.
+
+    A killed process leaves both: the lease to expire, or to be taken over once it is proven dead.
 
     Raises:
         LeaseHeld: another run trades the account.
     """
-    lease = desk.ledger.leases.acquire(desk.name, holder, LEASE_TIME)
+    lease, trader = desk.ledger.leases.acquire(desk.name, holder, LEASE_TIME), desk.as_trader()
     try:
-        yield lease
+        yield trader, lease
     finally:
+        await trader.broker(wall_clock).close()
         desk.ledger.leases.release(lease)

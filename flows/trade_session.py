@@ -79,8 +79,8 @@ async def trade_session(
     _refuse_real_rehearsal(desk, go)
     if is_past(desk, go.times.session, book):
         return ended(f"{go.times.session}: decided and traded before; nothing was sent", name="Skipped")
-    async with leasing(desk, holder) as lease:
-        outcome = await _trade(desk, go, lease, strategy, book, sizing)
+    async with leasing(desk, holder) as (trader, lease):
+        outcome = await _trade(trader, go, lease, strategy, book, sizing)
     orders = await _follow(desk, go)
     tell_refused(desk, go.times.session, book, wall_clock())
     await deliver(desk.storage, desk.ledger)
@@ -121,8 +121,8 @@ def _when_late(desk: Desk, session: date | None, book: str, missed_run: MissedRu
 async def _settle_what_is_open(desk: Desk, holder: str) -> None:
     """Find out what became of orders that were never answered, though it is too late to trade."""
     if any(o.order_id is None for o in desk.ledger.journal.orders(desk.name, open_only=True)):
-        async with leasing(desk, holder) as lease:
-            await recover(desk, lease, wall_clock)
+        async with leasing(desk, holder) as (trader, lease):
+            await recover(trader, lease, wall_clock)
 
 
 async def _require_agreement(desk: Desk, go: Go) -> None:

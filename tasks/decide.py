@@ -91,7 +91,7 @@ async def decide(
         held=desk.ledger.facts.held(desk.name, times.open_at, book),
         instruments=desk.market.instruments(),
         equity=worth.equity,
-        currency=desk.account.paper.currency,
+        currency=desk.account.currency,
         rules=sizing,
         frozen=_frozen(desk, report, worth, book, times),
     )
