@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from adapters.ib.connection import NAME
+from adapters.ib.connection import NAME, ConnectionLost
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.order_calls import OrderCalls
 from adapters.ib.session import IbSession
@@ -22,6 +22,7 @@ from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, Ord
 
 T = TypeVar("T")
 Reports = tuple[ExecutionReport, ...]
+_Work = Callable[[IbSession, OrderCalls], Coroutine[Any, Any, T]]
 
 
 class IbBroker:
@@ -91,15 +92,15 @@ class IbBroker:
 
     async def find(self, cl_ord_id: str) -> Reports:
         """Return every report of that order; empty once IB has told all it has, and it is not among it."""
-        return await self._run(lambda _, calls: calls.find(self._account, cl_ord_id))
+        return await self._ask(lambda _, calls: calls.find(self._account, cl_ord_id))
 
     async def reports_since(self, since: datetime) -> Reports:
         """Return all reports from that time on, in the order they happened; IB itself tells today's only."""
-        return await self._run(lambda session, _: reports_since(session, self._account, since))
+        return await self._ask(lambda session, _: reports_since(session, self._account, since))
 
     async def statement(self) -> AccountStatement:
         """Return cash, positions, working orders and cash movements as of now."""
-        return await self._run(lambda session, _: state_account(session, self._account))
+        return await self._ask(lambda session, _: state_account(session, self._account))
 
     async def close(self) -> None:
         """End the connection that this broker shares with all others of its client id in the process."""
@@ -113,7 +114,16 @@ class IbBroker:
         """
         return await self._run(lambda session, _: _accounts(session))
 
-    async def _run(self, work: Callable[[IbSession, OrderCalls], Coroutine[Any, Any, T]]) -> T:
+    async def _ask(self, work: _Work[T]) -> T:
+        """Ask, and once more on a new connection when the old one turned out to be dead: asking changes nothing."""
+        try:
+            return await self._run(work)
+        except BrokerUnavailable as exc:
+            if not isinstance(exc.__cause__, ConnectionLost):
+                raise
+        return await self._run(work)
+
+    async def _run(self, work: _Work[T]) -> T:
         session, calls = self._sessions.get(
             self._settings,
             self._role,
@@ -128,7 +138,7 @@ class IbBroker:
         self,
         session: IbSession,
         calls: OrderCalls,
-        work: Callable[[IbSession, OrderCalls], Coroutine[Any, Any, T]],
+        work: _Work[T],
     ) -> T:
         accounts = (await session.ready(to_cancel=True)).accounts
         if self._account not in accounts:

@@ -18,7 +18,7 @@ class ErrorClass(StrEnum):
 
     FINAL_REJECT = "final_reject"  # a new order was not taken; of a change to a working one, only the change was not
     REQUEST_REFUSED = "request_refused"  # a cancel, change or question was refused; the order is as it was
-    CANCEL_CONFIRMED = "cancel_confirmed"
+    CANCEL_CONFIRMED = "cancel_confirmed"  # comes with a status; the status is what counts
     WARNING = "warning"  # changes nothing
     CONNECTIVITY = "connectivity"
     PACING = "pacing"  # a message was thrown away: IB does not say which
@@ -120,6 +120,7 @@ _FINAL_REJECT = {
     460: "no permission to trade it",
     10006: "the parent order is missing",
     10043: "non-guaranteed combo flag missing or invalid",
+    10243: "no fractional quantity through the API",
     10268: "EtradeOnly is not supported",
     10269: "FirmQuoteOnly is not supported",
     10270: "NbboPriceCap is not supported",

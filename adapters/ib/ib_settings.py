@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -20,38 +20,35 @@ class Role(IntEnum):
     DATA = 3
 
 
+def _text(description: str, default: str = "") -> Any:
+    return Field(default=default, description=description)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractTerms:
-    """How IB names an instrument, where its symbol alone does not; unset fields are left open.
+    """How IB names an instrument, where its symbol alone does not; unset fields are left open."""
 
-    Attributes:
-        con_id: IB's own number, enough by itself.
-    """
-
-    con_id: int | None = None
-    symbol: str = ""
-    sec_type: Literal["STK", "OPT", "FUT", "CASH", "IND"] = "STK"
-    exchange: str = "SMART"
-    primary_exchange: str = ""
-    currency: str = ""
-    local_symbol: str = ""
-    last_trade_date: str = ""
-    multiplier: str = ""
-    trading_class: str = ""
+    con_id: int | None = Field(default=None, description="IB's own number, enough by itself.")
+    symbol: str = _text("IB's symbol of the instrument, or of what is under it.")
+    sec_type: Literal["STK", "OPT", "FUT", "CASH", "IND"] = Field(
+        default="STK", description="STK: shares and funds; OPT: options; FUT: futures; CASH: currencies; IND: indices."
+    )
+    exchange: str = _text("Where it is traded; SMART lets IB choose.", "SMART")
+    primary_exchange: str = _text("Where it is listed, such as NASDAQ.")
+    currency: str = _text("ISO 4217 code; empty: the account's.")
+    local_symbol: str = _text("The exchange's own symbol, such as ESZ6.")
+    last_trade_date: str = _text("yyyymmdd, or yyyymm; options and futures.")
+    multiplier: str = _text("Units of one contract.")
+    trading_class: str = _text("Tells apart what shares all other terms.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceWindow:
-    """A time each day in which nothing new is sent, since IB resets itself.
+    """A time each day in which nothing new is sent, since IB resets itself."""
 
-    Attributes:
-        starts: time of day in `zone`.
-        ends: likewise; before `starts` when the window reaches over midnight.
-    """
-
-    starts: time
-    ends: time
-    zone: str = "America/New_York"
+    starts: time = Field(description="Time of day at which it opens.")
+    ends: time = Field(description="Time of day at which it closes; before `starts` when it reaches over midnight.")
+    zone: str = Field(default="America/New_York", description="Time zone of both.")
 
     def holds(self, at: datetime) -> bool:
         """Tell whether the window is open then."""

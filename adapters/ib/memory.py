@@ -139,9 +139,11 @@ class Memory:
         return bool(self._waiting)
 
     def asked(self) -> None:
-        """Note that orders and executions have been told in full."""
+        """Note that orders and executions have been told in full; IB tells today's executions only."""
         for known in self.orders.values():
             known.asked_filled = known.filled
+            if known.status == "Filled" and known.filled > self._executed_qty(known):
+                self._tell(known, ExecType.ORDER_STATUS, "filled", OrdStatus.FILLED)
 
     def flush(self) -> None:
         """Tell the executions that wait for a commission without it."""
@@ -234,11 +236,9 @@ class Memory:
         if sent is None or error_class in (ErrorClass.WARNING, ErrorClass.CONNECTIVITY):
             return error_class
         said = f"{code}: {text}"
-        if error_class is ErrorClass.CANCEL_CONFIRMED:
-            self._confirm_cancel(known, sent, said)
-        elif error_class in (ErrorClass.FINAL_REJECT, ErrorClass.REQUEST_REFUSED):
+        if error_class in (ErrorClass.FINAL_REJECT, ErrorClass.REQUEST_REFUSED):
             self._refuse(known, sent, said, error_class)
-        else:
+        elif known is None:
             sent.unclear = said
         return error_class
 
@@ -269,8 +269,6 @@ class Memory:
             self._end(known, why)
         elif status == "Filled":
             known.is_done = True
-            if completed and known.filled > self._executed_qty(known):
-                self._tell(known, ExecType.ORDER_STATUS, "filled", OrdStatus.FILLED)
         elif status == "Inactive":
             self._hold(known, why)
         elif status in _WORKING:
@@ -302,12 +300,6 @@ class Memory:
             self._reject(known.account, known.cl_ord_id, str(known.perm_id), known.symbol, known.side, why)
         else:
             self._tell(known, ExecType.CANCELED, "canceled", OrdStatus.CANCELED, text=why)
-
-    def _confirm_cancel(self, known: KnownOrder | None, sent: Sent, said: str) -> None:
-        if known is not None:
-            self._end(known, said)
-        else:
-            sent.unclear = said
 
     def _refuse(self, known: KnownOrder | None, sent: Sent, said: str, error_class: ErrorClass) -> None:
         sent.refusal = said

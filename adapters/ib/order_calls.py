@@ -137,8 +137,11 @@ class OrderCalls:
         def answered() -> bool:
             return not connection.is_open or all(memory.answered(one.cl_ord_id) for one in sent.values())
 
-        await self._session.until(lambda: answered() or any(one.unclear for one in sent.values()), patience)
-        await self._session.until(answered, min(patience, _GRACE) if any(o.unclear for o in sent.values()) else 0)
+        def unclear() -> bool:
+            return any(one.unclear or one.refusal for one in sent.values())
+
+        await self._session.until(lambda: answered() or unclear(), patience)
+        await self._session.until(answered, min(patience, _GRACE) if unclear() else 0)
         for one in sent.values():
             if memory.heard_of(one.cl_ord_id):
                 self._unanswered.pop(one.cl_ord_id, None)
@@ -146,8 +149,8 @@ class OrderCalls:
                 raise OutcomeUnknown(NAME, one.cl_ord_id, self._why_silent(connection, one))
 
     def _why_silent(self, connection: Connection, sent: Sent) -> str:
-        if sent.unclear:
-            return f"its only answer was {sent.unclear}"
+        if sent.unclear or sent.refusal:
+            return f"its only answer was {sent.unclear or sent.refusal}"
         if not connection.is_open:
             return f"the connection to {connection.place} was lost"
         return f"no answer within {self._session.settings.answer_seconds:g} s{self._session.notices()}"
