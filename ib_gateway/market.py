@@ -111,7 +111,10 @@ class Market:
 
         Raises:
             UnknownContract: no stock, currency or index has this symbol.
+            ValueError: the price is not above 0.
         """
+        if price is not None and not 0 < price < Decimal("Infinity"):
+            raise ValueError(f"{symbol} cannot be held at {price}; a price is above 0")
         queries = (Contract(symbol=symbol), Contract(local_symbol=symbol))
         found = [contract for query in queries for contract in self.find(query) if contract.sec_type != "OPT"]
         if not found:

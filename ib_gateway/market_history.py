@@ -108,6 +108,8 @@ def _invalid(cause: str) -> BadBarRequest:
 def parsed_end(text: str, now: datetime) -> datetime:
     """Read `20261120 16:00:00 US/Eastern`, `20261120-21:00:00` (UTC) or nothing (now); without a zone it is New York's.
 
+    What is yet to come is not known: a later end is now.
+
     Raises:
         BadBarRequest: it is no time.
     """
@@ -120,8 +122,8 @@ def parsed_end(text: str, now: datetime) -> datetime:
             raise ValueError(text)
         zone = ZoneInfo(match[4]) if match[4] else UTC if match[2] == "-" else NEW_YORK
         at = time.fromisoformat(match[3]) if match[3] else time(23, 59, 59)
-        return datetime.combine(date.fromisoformat(match[1]), at, zone).astimezone(UTC)
-    except (ValueError, ZoneInfoNotFoundError) as exc:
+        return min(datetime.combine(date.fromisoformat(match[1]), at, zone).astimezone(UTC), now)
+    except (ValueError, OverflowError, ZoneInfoNotFoundError) as exc:
         raise BadBarRequest(
             10314,
             f"End Date/Time: The date, time, or time-zone entered is invalid ('{text}'). "
@@ -136,16 +138,21 @@ def history(market: Market, con_id: int, request: BarRequest) -> list[Bar]:
         BadBarRequest: there is no such data for this kind of contract, or too much is asked.
         UnknownContract: there is no contract with this id.
     """
+    return list(each_bar(market, con_id, request))
+
+
+def each_bar(market: Market, con_id: int, request: BarRequest) -> Iterator[Bar]:
+    """Make the bars of `history` one by one, for who has other things to do between."""
     listing = market.listing(con_id)
     _check(listing, request)
+    if request.end.date() <= WALK_BEGINS:
+        return
     source = market.source(con_id)
     kept = [period for period in _wanted_periods(listing, source, request) if _is_wanted(period, request)]
-    bars: list[Bar] = []
     for day, first, parts in _grid(kept, request):
         raw = merged(first, [source.bar(*part) for part in parts])
         if raw is not None:
-            bars.append(_shown(market, listing, request, day, raw))
-    return bars
+            yield _shown(market, listing, request, day, raw)
 
 
 def head(market: Market, con_id: int) -> datetime:
@@ -205,8 +212,8 @@ def _first_day(last: date, number: int, unit: str) -> date:
         return first
     if unit == "S":
         return last - timedelta(days=number // 3600 + 4)
-    calendar_days = {"W": 7.0, "M": 30.4375, "Y": 365.25}[unit] * number
-    return last - timedelta(days=int(calendar_days) - 1)
+    calendar_days = int({"W": 7.0, "M": 30.4375, "Y": 365.25}[unit] * number)
+    return last - timedelta(days=min(calendar_days, last.toordinal()) - 1)
 
 
 def _grid(

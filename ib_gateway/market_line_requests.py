@@ -81,7 +81,6 @@ async def market_data(client: Client, reader: Reader) -> None:
     if listing is None or not await _may_see(client, req_id, listing, now):
         return
     line = Line(client, req_id, listing, extras)
-    await client.send(81, req_id, listing.min_tick, "9c0001" if listing.contract.sec_type == "STK" else "", 3)
     await _run(client, req_id, line, SECONDS_BETWEEN[listing.contract.sec_type], snapshot=snapshot)
 
 
@@ -173,6 +172,8 @@ class Line(_Sender):
         shown = shown_type(client, self._listing, now)
         if shown is None:
             return
+        if self._shown is None:
+            client.post(81, self._req_id, self._listing.min_tick, "9c0001", 3)
         if shown != self._shown:
             self._shown = shown
             client.post(58, 1, self._req_id, shown)

@@ -42,6 +42,17 @@ async def test_an_end_cuts_history_in_its_zone(lib, open_gateway, connect):
     assert list(named) == list(aware)
 
 
+async def test_history_reaches_back_to_its_beginning_and_never_beyond_now(lib, open_gateway, connect):
+    ib = await connect(await open_gateway())
+    stock = lib.Stock("KO", "SMART", "USD")
+
+    everything = await bars_of(ib, stock, "1 month", "9999 Y")
+    ahead = await bars_of(ib, stock, end="20301231 23:59:59")
+
+    assert everything[0].date == date(1999, 1, 29)  # the last trading day of that month
+    assert ahead[-1].date == date(2026, 11, 16)
+
+
 async def test_extended_hours_are_shown_when_asked_for(lib, open_gateway, connect):
     ib = await connect(await open_gateway())
     stock, end = lib.Stock("KO", "SMART", "USD"), "20261113 23:59:59 US/Eastern"
@@ -85,6 +96,9 @@ async def test_a_currency_has_no_trades(lib, open_gateway, connect):
         ("1 day", "5 D", "TRADES", "12.11.2026", 10314),
         ("1 secs", "1 M", "TRADES", "", 162),
         ("1 day", "5 D", "TRADES", "19900101 00:00:00", 162),
+        ("1 day", "5 D", "SCHEDULE", "19900101 00:00:00", 162),
+        ("1 day", "5 D", "TRADES", "00010101 00:00:00", 162),
+        ("1 day", "5 D", "TRADES", "99991231 23:59:59", 10314),
     ],
 )
 async def test_a_request_that_cannot_be_met_is_refused_by_its_code(
@@ -205,11 +219,11 @@ async def test_history_tells_where_it_begins_and_which_days_it_has(lib, open_gat
         ("20261112 11:00:00", datetime(2026, 11, 12, 16, tzinfo=UTC)),
         ("20261112-16:00:00", datetime(2026, 11, 12, 16, tzinfo=UTC)),
         ("20260712 11:00:00 US/Eastern", datetime(2026, 7, 12, 15, tzinfo=UTC)),
-        ("", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("", datetime(2027, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_an_end_is_read_in_every_spelling(text, at):
-    assert parsed_end(text, datetime(2026, 1, 1, tzinfo=UTC)) == at
+    assert parsed_end(text, datetime(2027, 1, 1, tzinfo=UTC)) == at
 
 
 def test_a_duration_needs_a_number_above_zero():

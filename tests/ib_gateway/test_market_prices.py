@@ -201,3 +201,9 @@ def test_adjusted_prices_lose_a_quarter_of_the_yield_at_each_ex_date_after_them(
 def test_a_price_is_set_for_known_symbols_only():
     with pytest.raises(UnknownContract, match="NOPE"):
         Market(seed=1).set_price("NOPE", Decimal(1))
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "Infinity"])
+def test_a_price_is_above_zero(price):
+    with pytest.raises(ValueError, match=f"KO cannot be held at {price}"):
+        Market(seed=1).set_price("KO", Decimal(price))
