@@ -1,35 +1,33 @@
-"""Requests for bars: history, history that stays up to date, 5-second bars, and how far history goes back."""
+"""Requests for history: bars, bars that stay up to date, and how far history goes back."""
 
 import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ib_gateway.client import Client
 from ib_gateway.contracts import Contract, Listing
-from ib_gateway.market import Market
-from ib_gateway.market_contract_requests import find_listing
-from ib_gateway.market_history import (
+from ib_gateway.market_bar_terms import (
     BAR_SECONDS,
     DAY,
     WHAT_TO_SHOW,
     BadBarRequest,
     Bar,
     BarRequest,
-    each_bar,
-    head,
-    history,
+    invalid,
     parsed_duration,
     parsed_end,
-    sessions,
 )
-from ib_gateway.market_hours import NEW_YORK, is_open
+from ib_gateway.market_contract_requests import find_listing
+from ib_gateway.market_five_seconds import with_last_price
+from ib_gateway.market_history import each_bar, head, history, sessions
+from ib_gateway.market_hours import NEW_YORK
 from ib_gateway.market_layout import ZONE, read_contract, read_legs
 from ib_gateway.market_streams import Stream
 from ib_gateway.wire import Field, Reader
 
-HISTORY, FIVE_SECONDS = "bars", "real_time_bars"
+KIND = "bars"
 _SMALL_BARS = 30
 _UPDATE_SECONDS = 5.0
 _TURN_SECONDS = 0.005
@@ -101,7 +99,7 @@ async def historical_bars(client: Client, reader: Reader) -> None:
     await client.send(17, asked.req_id, _moment(begins), _moment(request.end), len(bars), *fields)
     if asked.keep_up_to_date:
         updates = _Updates(client, asked, listing, request, bars[-1])
-        Stream(client, _UPDATE_SECONDS, updates.push).start(HISTORY, asked.req_id)
+        Stream(client, _UPDATE_SECONDS, updates.push).start(KIND, asked.req_id)
 
 
 async def _unhurried(bars: Iterator[Bar]) -> list[Bar]:
@@ -118,13 +116,9 @@ async def _unhurried(bars: Iterator[Bar]) -> list[Bar]:
 
 def _checked(asked: _Asked, now: datetime) -> BarRequest:
     if asked.bar_size not in BAR_SECONDS:
-        raise BadBarRequest(
-            321,
-            f"Error validating request.-'bP' : cause - Historical data bar size setting is invalid: {asked.bar_size}",
-        )
+        raise invalid(f"Historical data bar size setting is invalid: {asked.bar_size}")
     if asked.end and (asked.keep_up_to_date or asked.what == "ADJUSTED_LAST"):
-        which = "keepUpToDate" if asked.keep_up_to_date else "adjusted last"
-        raise BadBarRequest(321, f"Error validating request.-'bP' : cause - End Date not supported with {which}")
+        raise invalid(f"End Date not supported with {'keepUpToDate' if asked.keep_up_to_date else 'adjusted last'}")
     return BarRequest(
         end=parsed_end(asked.end, now),
         duration=parsed_duration(asked.duration),
@@ -196,19 +190,11 @@ class _Updates:
         return [*bars[:-1], with_last_price(gateway.market, self._listing, bars[-1], now)] if bars else []
 
 
-def with_last_price(market: Market, listing: Listing, bar: Bar, now: datetime) -> Bar:
-    """Return an unfinished bar that ends at the price of now, which a test may have set."""
-    if bar.volume < 0 and listing.contract.sec_type != "CASH":
-        return bar
-    last = market.quote(listing.contract.con_id, now).last
-    return replace(bar, close=last, high=max(bar.high, last), low=min(bar.low, last))
-
-
 async def cancel_history(client: Client, reader: Reader) -> None:
     """Take 25: stop keeping a history up to date; 366 if none is."""
     reader.integer()
     req_id = reader.integer()
-    if not client.unsubscribe(HISTORY, req_id):
+    if not client.unsubscribe(KIND, req_id):
         await client.error(req_id, 366, f"No historical data query found for ticker id:{req_id}")
 
 
@@ -222,7 +208,8 @@ async def head_timestamp(client: Client, reader: Reader) -> None:
     if listing is None:
         return
     if what not in WHAT_TO_SHOW:
-        await client.error(req_id, 321, f"Error validating request.-'bP' : cause - What to show '{what}' is unknown")
+        refusal = invalid(f"What to show '{what}' is not one of {sorted(WHAT_TO_SHOW)}")
+        await client.error(req_id, refusal.code, str(refusal))
         return
     begins = head(client.gateway.market, listing.contract.con_id)
     text = str(int(begins.timestamp())) if epoch_seconds else f"{begins.astimezone(UTC):%Y%m%d-%H:%M:%S}"
@@ -232,70 +219,3 @@ async def head_timestamp(client: Client, reader: Reader) -> None:
 async def cancel_head_timestamp(_client: Client, reader: Reader) -> None:
     """Take 90: the answer was sent at once, so nothing is left to end."""
     reader.integer()
-
-
-async def five_second_bars(client: Client, reader: Reader) -> None:
-    """Answer 50: a bar (50) at every fifth second while the contract trades."""
-    reader.integer()
-    req_id, query = reader.integer(), read_contract(reader)
-    size, what, regular_only = reader.integer(5), reader.text().upper(), reader.boolean()
-    listing = await find_listing(client, req_id, query, client.gateway.now())
-    if listing is None:
-        return
-    if size != 5 or what not in ("TRADES", "MIDPOINT", "BID", "ASK"):
-        await client.error(
-            req_id, 420, f"Invalid Real-time Query: {size} seconds of {what or 'nothing'} are not offered"
-        )
-        return
-    feed = _FiveSeconds(client, req_id, listing, what, regular_only=regular_only)
-    Stream(client, 0.5, feed.push).start(FIVE_SECONDS, req_id)
-
-
-class _FiveSeconds:
-    """Sends each bar of five seconds once it is over."""
-
-    def __init__(self, client: Client, req_id: int, listing: Listing, what: str, *, regular_only: bool) -> None:
-        self._client = client
-        self._req_id = req_id
-        self._listing = listing
-        self._what = what
-        self._regular_only = regular_only
-        self._sent_until = _whole_five(client.gateway.now())
-
-    def push(self) -> None:
-        """Send the bars that are over and were not sent; after a long pause only the last minute of them."""
-        over = _whole_five(self._client.gateway.now())
-        self._sent_until = max(self._sent_until, over - timedelta(minutes=1))
-        while self._sent_until < over:
-            self._sent_until += timedelta(seconds=5)
-            self._send(self._sent_until)
-
-    def _send(self, end: datetime) -> None:
-        gateway, kind = self._client.gateway, self._listing.contract.sec_type
-        begins = end - timedelta(seconds=5)
-        con_id = self._listing.contract.con_id
-        if is_open(kind, begins, extended=not self._regular_only):
-            request = BarRequest(
-                end=end, duration=(5, "S"), bar_seconds=5, what=self._what, regular_only=self._regular_only
-            )
-            bar = with_last_price(gateway.market, self._listing, history(gateway.market, con_id, request)[-1], end)
-            prices: tuple[Field, ...] = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.average, bar.count)
-        elif gateway.settings.session == "always_open":
-            last = gateway.market.quote(con_id, end).last
-            prices = (last, last, last, last, 0, last, 0)
-        else:
-            return
-        self._client.post(50, 3, self._req_id, int(begins.timestamp()), *prices)
-
-
-def _whole_five(at: datetime) -> datetime:
-    seconds = int(at.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % 5, UTC)
-
-
-async def cancel_five_second_bars(client: Client, reader: Reader) -> None:
-    """Take 51: end 5-second bars."""
-    reader.integer()
-    req_id = reader.integer()
-    if not client.unsubscribe(FIVE_SECONDS, req_id):
-        await client.error(req_id, 300, f"Can't find EId with tickerId:{req_id}")

@@ -6,14 +6,13 @@ from typing import Final
 
 from ib_gateway.client import Client
 from ib_gateway.market_bar_requests import (
-    cancel_five_second_bars,
     cancel_head_timestamp,
     cancel_history,
-    five_second_bars,
     head_timestamp,
     historical_bars,
 )
 from ib_gateway.market_contract_requests import contract_details, market_rule, matching_symbols, option_chain
+from ib_gateway.market_five_seconds import cancel_five_second_bars, five_second_bars
 from ib_gateway.market_line_requests import cancel_market_data, market_data, market_data_type
 from ib_gateway.market_tick_requests import cancel_tick_by_tick, tick_by_tick
 from ib_gateway.wire import Reader

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from gateway_client import codes_of, errors_of, until
 
-from ib_gateway.market_history import BadBarRequest, parsed_duration, parsed_end
+from ib_gateway.market_bar_terms import BadBarRequest, parsed_duration, parsed_end
 
 
 async def qualified(ib, contract):

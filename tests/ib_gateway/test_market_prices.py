@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ib_gateway.contracts import ComboLeg, Contract, UnknownContract
 from ib_gateway.market import Market
-from ib_gateway.market_history import BAR_SECONDS, Bar, BarRequest, dividend_factor, history, parsed_duration
+from ib_gateway.market_bar_terms import BAR_SECONDS, Bar, BarRequest, parsed_duration
+from ib_gateway.market_history import dividend_factor, history
 from ib_gateway.market_hours import is_open, periods
 from ib_gateway.market_options import black_scholes
 

@@ -7,7 +7,8 @@ import pytest
 
 from ib_gateway.contracts import Contract
 from ib_gateway.market import Market
-from ib_gateway.market_history import BAR_SECONDS, BarRequest, history
+from ib_gateway.market_bar_terms import BAR_SECONDS, BarRequest
+from ib_gateway.market_history import history
 from ib_gateway.market_replay import BadReplayRow, read_bars
 
 DAILY = """symbol,date,open,high,low,close,volume
