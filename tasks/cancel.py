@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from blocks.desk import Clock, Desk
-from trading.errors import BrokerError
+from trading.errors import BrokerError, LedgerError
 
+LEDGER = "(the ledger)"
 TRIES, WAIT_SECONDS = 10, 1.0  # a batch that was under way when the halt came is over by then
 
 
@@ -37,11 +38,17 @@ async def cancel_orders(desk: Desk, clock: Clock) -> Canceled:
 
 
 async def _cancel_each(desk: Desk, clock: Clock, errors: dict[str, str]) -> None:
-    broker = desk.broker(clock)
-    for order in desk.ledger.journal.orders(desk.name, open_only=True):
-        if not order.may_be_sent:
-            try:
-                desk.ledger.journal.record(await broker.cancel(order.cancel_request(clock())))
-                errors.pop(order.cl_ord_id, None)
-            except BrokerError as exc:
-                errors[order.cl_ord_id] = str(exc)
+    broker, journal = desk.broker(clock), desk.ledger.journal
+    sent = [o for o in journal.orders(desk.name, open_only=True) if not o.may_be_sent]
+    requests = [order.cancel_request(clock()) for order in sent]
+    try:
+        journal.intend_cancel(requests)
+        errors.pop(LEDGER, None)
+    except LedgerError as exc:  # a cancel can only lower what may trade, so it is sent all the same
+        errors[LEDGER] = str(exc)
+    for request in requests:
+        try:
+            journal.record(await broker.cancel(request))
+            errors.pop(request.orig_cl_ord_id, None)
+        except BrokerError as exc:
+            errors[request.orig_cl_ord_id] = str(exc)

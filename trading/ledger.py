@@ -17,7 +17,7 @@ from trading.market.adjustments import EffectiveAction
 from trading.market.quality import QualityReport
 from trading.orders.executions import ExecutionReport
 from trading.orders.executions import SendMark as SendMark
-from trading.orders.orders import NewOrderSingle, Order
+from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest
 from trading.reconciliation import Break, Reconciliation
 from trading.risk.limits import RiskDecision, RiskLimits
 
@@ -161,6 +161,44 @@ class Journal(Protocol):
 
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending that brought no report."""
+        ...
+
+    def intend_cancel(self, requests: Sequence[OrderCancelRequest]) -> None:
+        """Record durably that orders are about to be canceled; the same request again changes nothing.
+
+        No lease is needed: a cancel can only lower what may still trade.
+
+        Raises:
+            OrderUnknown: one is of an order that is not in the ledger; nothing was written.
+        """
+        ...
+
+    def intend_replace(
+        self,
+        lease: Lease,
+        request: OrderCancelReplaceRequest,
+        limits: RiskLimits,
+        marks: Mapping[str, Decimal],
+    ) -> RiskDecision:
+        """Run a replace through the gate and record request and verdict, in one transaction; only then may it be sent.
+
+        A smaller quantity alone always passes. Until the broker answers, the larger of old and new values is reserved.
+        The same request again has the verdict it had.
+
+        Args:
+            marks: last raw price of every symbol held or ordered.
+
+        Raises:
+            LeaseLost: nothing was written.
+            DeskHalted: likewise; cancel the order instead.
+            OrderUnknown: likewise; the order is not in the ledger.
+            OrderNotOpen: likewise; the order has ended, or the broker has not answered for it yet.
+            InvalidValue: likewise; the values do not fit the order, or another request was recorded under that id.
+        """
+        ...
+
+    def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
+        """Return the replace requests of an order that passed the gate, oldest first."""
         ...
 
     def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:

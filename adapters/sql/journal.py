@@ -13,27 +13,32 @@ from adapters.sql.books import read_books
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
-from adapters.sql.rows import by_key, chunks, flat, json_value, new_order_of, report_of, table_of
-from adapters.sql.tables import (
-    DecisionRow,
-    ExecutionReportRow,
-    NewOrderRow,
-    OrderStateRow,
-    RiskDecisionRow,
-    SendMarkRow,
+from adapters.sql.order_requests import gate_replace, insert_cancels, notional
+from adapters.sql.order_rows import (
+    MARK,
+    ORDER,
+    REPORT,
+    REQUEST,
+    STATE,
+    fold_states,
+    open_ids,
+    orders_of,
+    read_orders,
+    replaces_of,
+    working_orders,
 )
+from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table_of
+from adapters.sql.tables import DecisionRow, RiskDecisionRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
-from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
-from trading.orders.orders import NewOrderSingle, Order, OrdStatus
+from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry
+from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
 from trading.reconciliation import Break, BreakType
-from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
 
-DECISION, RISK, ORDER = table_of(DecisionRow), table_of(RiskDecisionRow), table_of(NewOrderRow)
+DECISION, RISK = table_of(DecisionRow), table_of(RiskDecisionRow)
 SHADOW = "shadow"  # decides, and makes no order
-MARK, REPORT, STATE = table_of(SendMarkRow), table_of(ExecutionReportRow), table_of(OrderStateRow)
 
 
 class SqlJournal:
@@ -101,7 +106,32 @@ class SqlJournal:
             require_lease(connection, lease)
             _orders_to_mark(connection, lease, [cl_ord_id])
             _insert_marks(connection, lease, [cl_ord_id], mark, now, text)
-            _fold_states(connection, [cl_ord_id])
+            fold_states(connection, [cl_ord_id])
+
+    def intend_cancel(self, requests: Sequence[OrderCancelRequest]) -> None:
+        """Record that orders are about to be canceled; see `trading.ledger.Journal`."""
+        with writing(self._engine) as connection:
+            insert_cancels(connection, requests)
+
+    def intend_replace(
+        self,
+        lease: Lease,
+        request: OrderCancelReplaceRequest,
+        limits: RiskLimits,
+        marks: Mapping[str, Decimal],
+    ) -> RiskDecision:
+        """Gate and record a replace request in one transaction; see `trading.ledger.Journal`."""
+        note_stop_file(self._engine, self._stop_file, request.transact_time)
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            require_trading(connection, lease.account, self._stop_file)
+            _require_account(lease, {request.account})
+            return gate_replace(connection, lease, request, limits, marks)
+
+    def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
+        """Return the replace requests of an order that passed the gate, oldest first."""
+        with reading(self._engine) as connection:
+            return tuple(replaces_of(connection, REQUEST.c.orig_cl_ord_id == cl_ord_id).get(cl_ord_id, ()))
 
     def record(self, reports: Sequence[ExecutionReport]) -> tuple[Break, ...]:
         """Append what a broker said; see `trading.ledger.Journal`."""
@@ -118,7 +148,7 @@ class SqlJournal:
                     contradictions.append(_contradiction(first, report))
             if new:
                 connection.execute(sa.insert(REPORT), [flat(r) for r in new])
-            ours = _fold_states(connection, sorted({r.cl_ord_id for r in new}))
+            ours = fold_states(connection, sorted({r.cl_ord_id for r in new}))
         return (*(_stranger(r) for r in new if r.cl_ord_id not in ours), *contradictions)
 
     def orders(
@@ -129,16 +159,16 @@ class SqlJournal:
         if session is not None:
             wanted &= ORDER.c.session == session
         if since is not None:
-            wanted &= (ORDER.c.session >= since) | ORDER.c.cl_ord_id.in_(_open_ids(account))
+            wanted &= (ORDER.c.session >= since) | ORDER.c.cl_ord_id.in_(open_ids(account))
         if open_only:
-            wanted &= ORDER.c.cl_ord_id.in_(_open_ids(account))
+            wanted &= ORDER.c.cl_ord_id.in_(open_ids(account))
         with reading(self._engine) as connection:
-            return _orders(connection, wanted)
+            return read_orders(connection, wanted)
 
     def order(self, cl_ord_id: str) -> Order | None:
         """Return one order, or None when the ledger has never recorded it."""
         with reading(self._engine) as connection:
-            return next(iter(_orders(connection, ORDER.c.cl_ord_id == cl_ord_id)), None)
+            return next(iter(read_orders(connection, ORDER.c.cl_ord_id == cl_ord_id)), None)
 
     def decision(self, account: str, session: date, book: str) -> dict[str, Any] | None:
         """Return the recorded decision as JSON values, or None."""
@@ -181,9 +211,10 @@ class SqlJournal:
         what it may yet fill is in no position.
         """
         open_orders = self.orders(account, open_only=True)
-        working = {o.new_order.symbol: "an order of it still works" for o in open_orders if o.new_order.book == book}
+        own = [o for o in open_orders if o.new_order.book == book]
         unknown = [o for o in open_orders if o.ord_status is OrdStatus.UNKNOWN]
-        return working | {o.new_order.symbol: "locked: an order of it is UNKNOWN" for o in unknown}
+        working = {symbol: "an order of it still works" for o in own for symbol in o.new_order.symbols}
+        return working | {s: "locked: an order of it is UNKNOWN" for o in unknown for s in o.new_order.symbols}
 
     def risk_decisions(self, decision_id: str) -> tuple[RiskDecision, ...]:
         """Return what the gate decided, in its order."""
@@ -194,7 +225,7 @@ class SqlJournal:
         """Derive every order's state again from the facts, and return how many had drifted (always 0)."""
         with writing(self._engine) as connection:
             before = {tuple(row) for row in connection.execute(sa.select(STATE))}
-            _fold_states(connection, connection.execute(sa.select(ORDER.c.cl_ord_id)).scalars().all())
+            fold_states(connection, connection.execute(sa.select(ORDER.c.cl_ord_id)).scalars().all())
             after = {tuple(row) for row in connection.execute(sa.select(STATE))}
         return len(after - before)
 
@@ -224,8 +255,8 @@ def _risk_state(
 ) -> RiskState:
     # A split between the decision and the open changes what is held: the orders were sized in the new shares.
     as_of = max((o.expire_time for o in orders), default=decision.decided_at)
-    working = _orders(connection, ORDER.c.cl_ord_id.in_(_open_ids(decision.account)))
-    today = _orders(connection, (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session))
+    working = working_orders(connection, decision.account)
+    today = read_orders(connection, (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session))
     return RiskState(
         equity=decision.equity,
         cash=decision.cash,
@@ -233,15 +264,9 @@ def _risk_state(
         marks=marks,
         working=working,
         orders_today=len(today),
-        notional_today=sum((_notional(o, marks) for o in today), Decimal(0)),
+        notional_today=sum((notional(o, marks) for o in today), Decimal(0)),
         blocked=blocked,
     )
-
-
-def _notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
-    px = marks.get(order.new_order.symbol)
-    # Another book's order may have no price here; what was paid for it, or its own price, then counts.
-    return order_notional(order.new_order, px if px is not None and px.is_finite() else order.avg_px or Decimal(0))
 
 
 def _insert_intents(
@@ -261,7 +286,7 @@ def _insert_intents(
             for i, o in enumerate(orders)
         ]
         connection.execute(sa.insert(ORDER), intents)
-        _fold_states(connection, [o.cl_ord_id for o in orders])
+        fold_states(connection, [o.cl_ord_id for o in orders])
 
 
 def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDecision, ...]:
@@ -281,7 +306,7 @@ def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDe
 
 
 def _orders_to_mark(connection: sa.Connection, lease: Lease, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:
-    orders = _orders_of(connection, cl_ord_ids)
+    orders = orders_of(connection, cl_ord_ids)
     for unknown in set(cl_ord_ids) - {o.cl_ord_id for o in orders}:
         raise OrderUnknown(unknown)
     _require_account(lease, {o.new_order.account for o in orders})
@@ -294,48 +319,6 @@ def _insert_marks(
     same = {"mark": mark.value, "token": lease.token, "marked_at": now, "text": text}
     if ids:
         connection.execute(sa.insert(MARK), [{"cl_ord_id": i} | same for i in ids])
-
-
-def _fold_states(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> set[str]:
-    """Derive the state of these orders from their facts, and return the ids that are ours."""
-    orders = _orders_of(connection, cl_ord_ids)
-    if orders:
-        for part in chunks(cl_ord_ids):
-            connection.execute(sa.delete(STATE).where(STATE.c.cl_ord_id.in_(part)))
-        rows = [
-            {
-                "cl_ord_id": o.cl_ord_id,
-                "account": o.new_order.account,
-                "ord_status": o.ord_status.value,
-                "is_open": o.ord_status.is_open,
-            }
-            for o in orders
-        ]
-        connection.execute(sa.insert(STATE), rows)
-    return {o.cl_ord_id for o in orders}
-
-
-def _orders_of(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:
-    return tuple(o for part in chunks(cl_ord_ids) for o in _orders(connection, ORDER.c.cl_ord_id.in_(part)))
-
-
-def _orders(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tuple[Order, ...]:
-    intended = (ORDER.c.transact_time, ORDER.c.decision_id, ORDER.c.position)
-    news = [new_order_of(r) for r in connection.execute(sa.select(ORDER).where(wanted).order_by(*intended))]
-    ids = sa.select(ORDER.c.cl_ord_id).where(wanted)
-    reports = by_key(
-        (report_of(r) for r in connection.execute(sa.select(REPORT).where(REPORT.c.cl_ord_id.in_(ids)).order_by("id"))),
-        "cl_ord_id",
-    )
-    marks: dict[str, list[SendMarkEntry]] = {}
-    for r in connection.execute(sa.select(MARK).where(MARK.c.cl_ord_id.in_(ids)).order_by("id")):
-        entry = SendMarkEntry(mark=SendMark(r.mark), marked_at=r.marked_at, text=r.text)
-        marks.setdefault(r.cl_ord_id, []).append(entry)
-    return tuple(fold_order(n, marks.get(n.cl_ord_id, ()), reports.get(n.cl_ord_id, ())) for n in news)
-
-
-def _open_ids(account: str) -> sa.Select[Any]:
-    return sa.select(STATE.c.cl_ord_id).where((STATE.c.account == account) & STATE.c.is_open)
 
 
 def _known_reports(

@@ -122,6 +122,10 @@ class NewOrderSingle:
         """Return what it buys or sells: its legs, or its one symbol."""
         return tuple(leg.symbol for leg in self.legs) or (self.symbol,)
 
+    def ratios(self) -> tuple[int, ...]:
+        """Return how many units of each of its `parts` one unit of the order is."""
+        return tuple(leg.ratio for leg in self.legs) or (1,)
+
     def parts(self) -> "tuple[NewOrderSingle, ...]":
         """Return the order as one of each leg, at any price; itself when it has no legs."""
         if not self.legs:

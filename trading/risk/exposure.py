@@ -12,22 +12,32 @@ price that a working order of that side may pay. With `held` signed:
 Held 100 at 10.00, buys of 50 and sells of 120 working: long 1,500, short 200, worst 1,500.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from trading.orders.order_types import PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, Side
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
 def order_unit_value(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
-    """Return what one unit of an order counts for: the highest of the last price, its limit and its stop.
+    """Return what one unit of an order counts for: the highest of the last price, its limit, its stop and its trail.
 
     A buy may pay up to its limit. One limited below the last price is worth the last price once it is held, and a
     sell limited below it will be filled near it; so the lower price never counts.
     """
-    return max(mark, order.price or mark, order.stop_px or mark) * multiplier
+    return max(mark, order.price or mark, order.stop_px or mark, mark + _trail(order, mark)) * multiplier
+
+
+def _trail(order: NewOrderSingle, mark: Decimal) -> Decimal:
+    """Return how far above the last price a trailing stop may buy; it only ever comes nearer."""
+    if order.peg_offset_value is None or order.side is Side.SELL:
+        return _ZERO
+    percent = order.peg_offset_type is PegOffsetType.PERCENT
+    return mark * order.peg_offset_value / 100 if percent else order.peg_offset_value
 
 
 def order_notional(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
@@ -83,7 +93,14 @@ class AccountExposure:
         self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
         self.gross = sum((abs(held[s]) * self._unit_value(s) for s in held if s not in self.unpriced), _ZERO)
         for order in working:
-            self.reserve(order.new_order, order.leaves_qty)
+            for part, ratio in zip(order.in_force.parts(), order.in_force.ratios(), strict=True):
+                self.reserve(part, order.leaves_qty * ratio)
+
+    def copy(self) -> "AccountExposure":
+        """Return an exposure that goes its own way from here."""
+        twin = copy.copy(self)
+        twin._sides, twin.unpriced = dict(self._sides), set(self.unpriced)
+        return twin
 
     def mark(self, symbol: str) -> Decimal | None:
         """Return the last price, or None when there is none that can be used."""

@@ -12,7 +12,7 @@ What applies to which orders:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -81,10 +81,13 @@ class _Gate:
         self.state, self.limits = state, limits
         self.exposure = AccountExposure(state.held, state.working, state.marks, state.multipliers)
         self.orders_today, self.notional_today = state.orders_today, state.notional_today
-        self.locked = {o.new_order.symbol: o.cl_ord_id for o in state.working if o.ord_status is OrdStatus.UNKNOWN}
+        unknown = [o for o in state.working if o.ord_status is OrdStatus.UNKNOWN]
+        self.locked = {symbol: o.cl_ord_id for o in unknown for symbol in o.new_order.symbols}
         self.allowed, self.blocked = frozenset(limits.allowed_symbols), frozenset(limits.blocked_symbols)
 
     def decide(self, order: NewOrderSingle) -> RiskDecision:
+        if order.legs:
+            return self._decide_legs(order)
         refusals = (rule(self, order) for rule in _RULES)
         refusal = next((r for r in refusals if r), None)
         if refusal:
@@ -92,6 +95,18 @@ class _Gate:
         self.orders_today += 1
         self.notional_today += self.exposure.notional(order)
         self.exposure.reserve(order, order.order_qty)
+        return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=True)
+
+    def _decide_legs(self, order: NewOrderSingle) -> RiskDecision:
+        """Decide each leg as an order of its own, on top of those before it; together they are one order of the day."""
+        before = self.exposure, self.orders_today, self.notional_today
+        self.exposure = self.exposure.copy()
+        for part in order.parts():
+            self.orders_today = before[1]
+            decision = self.decide(part)
+            if not decision.accepted:
+                self.exposure, self.orders_today, self.notional_today = before
+                return replace(decision, symbol=order.symbol)
         return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=True)
 
     def money(self, amount: Decimal) -> str:

@@ -1,0 +1,145 @@
+"""Requests to cancel or replace an order, recorded before they are sent; a replace passes the gate first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from adapters.sql.books import read_books
+from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, orders_of, read_orders, replace_of, working_orders
+from adapters.sql.rows import chunks, flat, insert_new, table_of
+from adapters.sql.tables import DecisionRow, OrderRequestRow
+from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
+from trading.ledger import Lease
+from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
+from trading.risk.exposure import order_notional
+from trading.risk.gate import RiskState, check_orders
+from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+
+DECISION = table_of(DecisionRow)
+_PASSED = {"accepted": True, "code": None, "limit": "", "value": "", "text": ""}
+_UNANSWERED = (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
+
+
+def insert_cancels(connection: sa.Connection, requests: Sequence[OrderCancelRequest]) -> None:
+    """Record the cancel requests that are new.
+
+    Raises:
+        OrderUnknown: one is of an order that is not in the ledger.
+    """
+    meant = [request.orig_cl_ord_id for request in requests]
+    known = {
+        cl_ord_id
+        for part in chunks(meant)
+        for cl_ord_id in connection.execute(sa.select(ORDER.c.cl_ord_id).where(ORDER.c.cl_ord_id.in_(part))).scalars()
+    }
+    for unknown in sorted(set(meant) - known):
+        raise OrderUnknown(unknown)
+    values = dict.fromkeys(("order_qty", "price", "stop_px", "peg_offset_value", "token"))
+    rows = [
+        {
+            "cl_ord_id": request.cl_ord_id,
+            "orig_cl_ord_id": request.orig_cl_ord_id,
+            "account": request.account,
+            "kind": "cancel",
+            "requested_at": request.transact_time,
+        }
+        | values
+        | _PASSED
+        for request in requests
+    ]
+    insert_new(connection, OrderRequestRow, rows)
+
+
+def gate_replace(
+    connection: sa.Connection,
+    lease: Lease,
+    request: OrderCancelReplaceRequest,
+    limits: RiskLimits,
+    marks: Mapping[str, Decimal],
+) -> RiskDecision:
+    """Decide about a replace request and record it with the verdict; one that is known has its verdict already."""
+    order = next(iter(orders_of(connection, [request.orig_cl_ord_id])), None)
+    if order is None:
+        raise OrderUnknown(request.orig_cl_ord_id)
+    known = connection.execute(sa.select(REQUEST).where(REQUEST.c.cl_ord_id == request.cl_ord_id)).one_or_none()
+    if known is not None:
+        if replace(replace_of(known), transact_time=request.transact_time) != request:
+            raise InvalidValue(f"replace request {request.cl_ord_id}", request, "as it was recorded, or another id")
+        return _verdict_of(known, order)
+    if order.ord_status in _UNANSWERED or not order.ord_status.is_open:
+        raise OrderNotOpen(order.cl_ord_id, order.ord_status.name)
+    new = order.in_force.replaced(request)
+    verdict = RiskDecision(cl_ord_id=request.cl_ord_id, symbol=new.symbol, accepted=True)
+    working = {o.cl_ord_id: o for o in working_orders(connection, order.new_order.account)}
+    if not _only_less(new, working.pop(order.cl_ord_id, order).in_force):
+        state = _risk_state(connection, order, request, marks, tuple(working.values()))
+        verdict = replace(check_orders([new], state, limits)[0], cl_ord_id=request.cl_ord_id)
+    row = flat(request) | flat(verdict) | {"kind": REPLACE, "token": lease.token}
+    row["requested_at"] = row.pop("transact_time")
+    del row["symbol"]
+    connection.execute(sa.insert(REQUEST), row)
+    return verdict
+
+
+def notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
+    """Return what the order counts for in the day's total."""
+    return sum((_part_notional(order, part, marks) for part in order.in_force.parts()), Decimal(0))
+
+
+def _part_notional(order: Order, part: NewOrderSingle, marks: Mapping[str, Decimal]) -> Decimal:
+    px = marks.get(part.symbol)
+    if px is None or not px.is_finite():
+        # Another book's order may have no price here; what was paid for it, or its own price, then counts.
+        px = Decimal(0) if order.new_order.legs else order.avg_px or Decimal(0)
+    return order_notional(part, px)
+
+
+def _only_less(new: NewOrderSingle, old: NewOrderSingle) -> bool:
+    return new.order_qty <= old.order_qty and replace(new, order_qty=old.order_qty) == old
+
+
+def _risk_state(
+    connection: sa.Connection,
+    order: Order,
+    request: OrderCancelReplaceRequest,
+    marks: Mapping[str, Decimal],
+    others: Sequence[Order],
+) -> RiskState:
+    """Return the account as if the order had never been, for its new values are to be judged whole."""
+    account, meant = request.account, order.new_order
+    of_account = sa.select(DECISION).where(DECISION.c.account == account)
+    decided = connection.execute(of_account.order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc())).first()
+    equity, cash = (decided.equity, decided.cash) if decided is not None else (Decimal(0), Decimal(0))
+    held = read_books(connection, account, max(meant.expire_time, request.transact_time)).held()
+    for part, ratio in zip(meant.parts(), meant.ratios(), strict=True):
+        held[part.symbol] = held.get(part.symbol, Decimal(0)) - part.side.sign * ratio * order.cum_qty
+    same_session = (ORDER.c.account == account) & (ORDER.c.session == meant.session)
+    today = [o for o in read_orders(connection, same_session) if o.cl_ord_id != order.cl_ord_id]
+    asked = (REQUEST.c.account == account) & (REQUEST.c.kind == REPLACE) & REQUEST.c.accepted
+    asked &= REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(same_session))
+    replaced = connection.execute(sa.select(sa.func.count()).select_from(REQUEST).where(asked)).scalar_one()
+    return RiskState(
+        equity=equity,
+        cash=cash,
+        held=held,
+        marks=marks,
+        working=others,
+        # Each change is one more message of the day, or a loop of changes would have no end.
+        orders_today=len(today) + 1 + replaced,
+        notional_today=sum((notional(o, marks) for o in today), Decimal(0)),
+    )
+
+
+def _verdict_of(row: sa.Row[Any], order: Order) -> RiskDecision:
+    return RiskDecision(
+        cl_ord_id=row.cl_ord_id,
+        symbol=order.new_order.symbol,
+        accepted=row.accepted,
+        code=RefusalCode(row.code) if row.code else None,
+        limit=row.limit,
+        value=row.value,
+        text=row.text,
+    )
