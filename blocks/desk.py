@@ -11,6 +11,7 @@ from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerAccount, Mode, Surroundings
 from blocks.desk_storage import DeskStorage
+from blocks.routes import Route, keep_route
 from blocks.session_trail import SessionTrail
 from trading.broker import Broker
 from trading.errors import InvalidValue
@@ -100,6 +101,8 @@ async def open_desk(account: str, storage: str) -> Desk:
     """
     settings = await load(BrokerAccount, account)
     places = await load(DeskStorage, storage)
+    if not settings.is_simulated:
+        keep_route(places.home, Route(account=settings.account, settings=settings.ib))
     return Desk(
         account=settings,
         storage=places,

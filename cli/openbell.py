@@ -190,16 +190,23 @@ def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
 @app.command
 def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
     """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
-    from cli.stop import NotAllCanceled, cancel_working
+    from cli.stop import NotAllCanceled, cancel_working, pull_the_plug
 
     home = home_folder()
+    stop_file = home / "STOP"
+    by_hand = stop_file.exists()
+    if home.is_dir():
+        stop_file.touch()  # halts at once, and needs no ledger
+        for line in asyncio.run(pull_the_plug(home)):
+            Console().print(line, markup=False)
     try:
         ledger = _ledger()
         ledger.halts.halt("desk", reason, _person(), datetime.now(UTC))
     except LedgerError:
-        (home / "STOP").touch()  # the file halts too, and needs no ledger
-        Console().print(f"The ledger cannot be written; {home / 'STOP'} halts the desk instead.", markup=False)
+        Console().print(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
         raise
+    if not by_hand:
+        stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
     Console().print("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
     accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
     if accounts:

@@ -1,12 +1,15 @@
 """Stop: cancel what is working at the broker."""
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trading.errors import TradingError
 
 if TYPE_CHECKING:
     from blocks.desk import Desk
+    from blocks.routes import Route
 
 
 class NotAllCanceled(TradingError):
@@ -18,6 +21,27 @@ class NotAllCanceled(TradingError):
             f"the desk is halted, but orders of {', '.join(accounts)} may still trade; "
             "run `openbell stop` again, or cancel them at the broker"
         )
+
+
+async def pull_the_plug(home: Path) -> list[str]:
+    """Cancel everything at every gateway that this desk trades at, all at once, with neither Prefect nor the ledger.
+
+    Returns:
+        A line for each account.
+    """
+    from blocks.routes import known_routes
+
+    return list(await asyncio.gather(*(_pull(route) for route in known_routes(home))))
+
+
+async def _pull(route: "Route") -> str:
+    from adapters.ib.global_cancel import cancel_everything
+
+    try:
+        await cancel_everything(route.settings)
+    except TradingError as exc:
+        return f"{route.account}: {exc}"
+    return f"{route.account}: the gateway was told to cancel everything"
 
 
 async def cancel_working(accounts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -1,0 +1,134 @@
+"""Pulling the plug at Interactive Brokers, while the process that trades hangs and Prefect is down."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from adapters.ib.ib_settings import IbSettings, Role
+from adapters.sql.engine import make_engine
+from adapters.sql.halts import SqlHalts
+from adapters.sql.schema import migrate
+from blocks.routes import Route, keep_route, known_routes
+from ib_gateway.gateway import Gateway
+from ib_gateway.gateway_settings import GatewaySettings
+from trading.errors import InvalidValue
+
+LIBRARY = os.environ.get("OPENBELL_IB_LIBRARY", "ib_async")
+ORDERS = 20
+
+
+@pytest_asyncio.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with Gateway(GatewaySettings(fills="manual", poll_seconds=0)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    engine = make_engine(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(engine)
+    engine.dispose()
+    return tmp_path
+
+
+async def orders_of_a_process_that_hangs(gateway: Gateway) -> Any:
+    """Place orders as a trader, and never read or send again."""
+    library = import_module(LIBRARY)
+    ib = library.IB()
+    await ib.connectAsync(gateway.host, gateway.port, clientId=10)
+    for number in range(ORDERS):
+        contract = library.Stock("AAPL" if number % 2 else "KO", "SMART", "USD")
+        order = library.LimitOrder("BUY", 1, 1.0, orderRef=f"o-{number}", tif="DAY", account="DU1234567")
+        ib.placeOrder(contract, order)
+    await ib.reqCurrentTimeAsync()  # answered after the orders before it
+    assert len(gateway.accepted) == ORDERS
+    return ib
+
+
+async def openbell(home: Path, *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from cli.openbell import main; main()",
+        *arguments,
+        env=os.environ | {"OPENBELL_HOME": str(home), "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def halted(home: Path) -> Mapping[str, str]:
+    return SqlHalts(make_engine(f"sqlite:///{home}/ledger.db"), stop_file=home / "STOP").status()
+
+
+async def test_stop_cancels_what_a_hanging_process_has_at_the_gateway(gateway: Gateway, home: Path):
+    keep_route(home, Route(account="DU1234567", settings=IbSettings(port=gateway.port, library=LIBRARY)))
+    hanging = await orders_of_a_process_that_hangs(gateway)
+
+    code, out, err = await openbell(home, "stop", "--reason", "it hangs")
+
+    assert (code, err) == (0, "")
+    assert "DU1234567: the gateway was told to cancel everything" in out
+    assert {order.status for order in gateway.accepted} == {"Cancelled"}
+    assert list(halted(home)) == ["desk"]
+    assert not (home / "STOP").exists()
+    hanging.disconnect()
+
+
+async def test_a_gateway_that_is_away_keeps_neither_the_others_nor_the_halt_from_happening(
+    gateway: Gateway, home: Path
+):
+    keep_route(home, Route(account="DU1", settings=IbSettings(port=1, library=LIBRARY)))
+    keep_route(home, Route(account="DU1234567", settings=IbSettings(port=gateway.port, library=LIBRARY)))
+
+    code, out, _ = await openbell(home, "stop")
+
+    assert code == 0
+    assert "DU1: Interactive Brokers" in out
+    assert "127.0.0.1:1" in out
+    assert "DU1234567: the gateway was told to cancel everything" in out
+    assert list(halted(home)) == ["desk"]
+
+
+async def test_a_ledger_that_cannot_be_written_leaves_the_stop_file_and_the_orders_canceled(
+    gateway: Gateway, home: Path
+):
+    keep_route(home, Route(account="DU1234567", settings=IbSettings(port=gateway.port, library=LIBRARY)))
+    hanging = await orders_of_a_process_that_hangs(gateway)
+    (home / "ledger.db").write_bytes(b"not a database" * 100)
+
+    code, out, _ = await openbell(home, "stop")
+
+    assert code == 1
+    assert "halts the desk instead" in out
+    assert (home / "STOP").exists()
+    assert {order.status for order in gateway.accepted} == {"Cancelled"}
+    hanging.disconnect()
+
+
+def test_a_route_comes_back_as_it_was_kept(tmp_path: Path):
+    route = Route(account="DU7", settings=IbSettings(port=4002, client_id=30))
+
+    keep_route(tmp_path, route)
+    keep_route(tmp_path, route)
+
+    assert known_routes(tmp_path) == (route,)
+    assert route.settings.client_id_of(Role.STOPPER) == 32
+    assert (tmp_path / "brokers" / "DU7.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_route_is_named(tmp_path: Path):
+    keep_route(tmp_path, Route(account="DU7", settings=IbSettings()))
+    (tmp_path / "brokers" / "DU7.json").write_text("{}}")
+
+    with pytest.raises(InvalidValue, match=r"DU7\.json"):
+        known_routes(tmp_path)
