@@ -1,6 +1,7 @@
 """A client library over a real socket: which one is named by OPENBELL_IB_LIBRARY."""
 
 import asyncio
+import contextlib
 import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -57,5 +58,6 @@ async def connect(lib: ModuleType) -> AsyncIterator[Connect]:
 
     yield connected
     for ib in clients:
-        ib.disconnect()
+        with contextlib.suppress(OSError):  # a socket that the gateway reset
+            ib.disconnect()
     await asyncio.sleep(0)

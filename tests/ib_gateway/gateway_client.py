@@ -20,7 +20,7 @@ class Clock:
         return self.time
 
 
-async def until(true: Callable[[], object], seconds: float = 3.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 20.0) -> None:
     """Let the loop run until something is true."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 # what a client knows has no one event to wait for

@@ -4,6 +4,8 @@ import pytest
 from gateway_client import until
 
 from ib_gateway.contracts import Contract
+from ib_gateway.order_layout import PLACE_ORDER, read_order
+from ib_gateway.wire import Reader
 
 ALL_VERSIONS = [157, 158, 160, 162, 166, 169, 170, 176, 177, 178]
 
@@ -113,6 +115,24 @@ async def test_an_open_order_is_told_with_all_its_fields(lib, open_gateway, conn
     assert (told.algoStrategy, [p.tag for p in told.algoParams]) == ("Vwap", ["maxPctVol", "noTakeLiq"])
     assert (told.softDollarTier.name, told.softDollarTier.val) == ("tier", "value")
     assert told.conditions == sent.conditions
+
+
+@pytest.mark.parametrize("kind", ["LMT", "PEG MID", "PEG BEST", "PEG BENCH"])
+@pytest.mark.parametrize("version", ALL_VERSIONS)
+async def test_no_field_of_an_order_is_left_unread(lib, open_gateway, connect, version, kind):
+    gateway = await open_gateway(max_server_version=version)
+    ib = await connect(gateway)
+    order = an_order_with_everything(lib, version, con_id_of(gateway))
+    order.orderType, order.competeAgainstBestOffset = kind, float("inf")
+    ib.placeOrder(lib.Stock("AAPL", "IBKRATS", "USD"), order)
+    await until(lambda: any(message.name == "placeOrder" for message in gateway.wire_log))
+
+    [sent] = [message.fields for message in gateway.wire_log if message.name == "placeOrder"]
+    message = Reader(sent, ib.client.serverVersion())
+    message.integer()
+    read_order(message, PLACE_ORDER)
+
+    assert message.rest() == []
 
 
 @pytest.mark.parametrize("version", ALL_VERSIONS)

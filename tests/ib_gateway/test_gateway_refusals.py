@@ -76,7 +76,7 @@ async def test_the_21st_working_order_of_a_side_is_rejected(lib, open_gateway, c
         ib.placeOrder(a_stock(lib), lib.LimitOrder("BUY", 1, 150.0, tif="DAY"))
     ib.placeOrder(a_stock(lib), lib.LimitOrder("SELL", 1, 250.0, tif="DAY"))
 
-    await until(lambda: len(gateway.accepted) == 21)
+    await until(lambda: len(gateway.accepted) == 21 and errors)
 
     assert [code for _, code in errors] == [201]
     assert sum(order.side == "BUY" for order in gateway.accepted) == 20
