@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from adapters.ib.connection import NAME, ConnectionLost
+from adapters.ib.connection import NAME, SocketLost
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.order_calls import OrderCalls
 from adapters.ib.session import IbSession
@@ -92,15 +92,15 @@ class IbBroker:
 
     async def find(self, cl_ord_id: str) -> Reports:
         """Return every report of that order; empty once IB has told all it has, and it is not among it."""
-        return await self._ask(lambda _, calls: calls.find(self._account, cl_ord_id))
+        return await self._run(lambda _, calls: calls.find(self._account, cl_ord_id))
 
     async def reports_since(self, since: datetime) -> Reports:
         """Return all reports from that time on, in the order they happened; IB itself tells today's only."""
-        return await self._ask(lambda session, _: reports_since(session, self._account, since))
+        return await self._run(lambda session, _: reports_since(session, self._account, since))
 
     async def statement(self) -> AccountStatement:
         """Return cash, positions, working orders and cash movements as of now."""
-        return await self._ask(lambda session, _: state_account(session, self._account))
+        return await self._run(lambda session, _: state_account(session, self._account))
 
     async def close(self) -> None:
         """End the connection that this broker shares with all others of its client id in the process."""
@@ -114,16 +114,17 @@ class IbBroker:
         """
         return await self._run(lambda session, _: _accounts(session))
 
-    async def _ask(self, work: _Work[T]) -> T:
-        """Ask, and once more on a new connection when the old one turned out to be dead: asking changes nothing."""
-        try:
-            return await self._run(work)
-        except BrokerUnavailable as exc:
-            if not isinstance(exc.__cause__, ConnectionLost):
-                raise
-        return await self._run(work)
-
     async def _run(self, work: _Work[T]) -> T:
+        """Do the work on the owner's loop; once more on a new socket when the old one turned out to be closed.
+
+        That may be done even with an order, since BrokerUnavailable means that nothing was sent.
+        """
+        try:
+            return await self._run_once(work)
+        except SocketLost:
+            return await self._run_once(work)
+
+    async def _run_once(self, work: _Work[T]) -> T:
         session, calls = self._sessions.get(
             self._settings,
             self._role,

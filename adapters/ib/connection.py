@@ -20,6 +20,10 @@ class ConnectionLost(Exception):
     """The socket closed while an answer was waited for."""
 
 
+class SocketLost(BrokerUnavailable):
+    """Nothing was sent, since the socket turned out to be closed; a new one may do."""
+
+
 class Connection:
     """One socket, the library's client on it, and the questions that are open.
 
@@ -44,6 +48,8 @@ class Connection:
         self.client_id = settings.client_id_of(role)
         self.receiver = Receiver(listener, settings.time_zone)
         self.client = library.client(self.receiver)
+        # IB counts 50 in a second as they arrive. What left evenly arrives unevenly; so less than that, in small parts.
+        self.client.MaxRequests, self.client.RequestsInterval = 8, 0.2
         self.accounts: tuple[str, ...] = ()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._is_open = False
@@ -178,7 +184,7 @@ class Connection:
             why = f"{self.place} did not finish its answer about {what} within {self._settings.ask_seconds:g} s"
             raise BrokerUnavailable(NAME, why) from exc
         except (ConnectionLost, ConnectionError) as exc:
-            raise BrokerUnavailable(NAME, f"{self.place} went away while asked about {what}: {exc}") from exc
+            raise self.lost(f"it was asked about {what}: {exc}") from exc
         finally:
             self._forget(key, question)
 
@@ -191,6 +197,10 @@ class Connection:
         if self._budget is not None:
             await self._budget.take(priority)
 
+    def lost(self, why: str) -> BrokerUnavailable:
+        """Return the error that says that this socket is closed."""
+        return SocketLost(NAME, f"{self.place} went away; {why}")
+
     async def post(self, send: Callable[[], None], priority: Priority = Priority.ORDER) -> None:
         """Send a message that has no answer of its own.
 
@@ -201,7 +211,7 @@ class Connection:
         try:
             send()
         except ConnectionError as exc:
-            raise BrokerUnavailable(NAME, f"{self.place} went away") from exc
+            raise self.lost(str(exc)) from exc
 
     def next_id(self) -> int:
         """Return the next id for an order or question, higher than any that was seen.
@@ -215,7 +225,7 @@ class Connection:
         try:
             return int(self.client.getReqId())
         except ConnectionError as exc:
-            raise BrokerUnavailable(NAME, f"{self.place} went away") from exc
+            raise self.lost(str(exc)) from exc
 
     def skip_ids(self, up_to: int) -> None:
         """Never use an id below that one again."""
@@ -288,4 +298,4 @@ class Connection:
         )
 
 
-__all__ = ["NAME", "Connection", "ConnectionLost", "RequestRefused"]
+__all__ = ["NAME", "Connection", "RequestRefused", "SocketLost"]

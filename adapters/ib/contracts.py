@@ -5,6 +5,7 @@ A symbol is taken as: `EUR.USD` a currency pair, 21 characters like `AAPL  27011
 IB's blank (`BRK.B`). The settings' `contracts` go before all of it.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class ContractBook:
             terms.con_id: symbol for symbol, terms in settings.contracts.items() if terms.con_id
         }
         self._rules: dict[int, tuple[PriceStep, ...]] = {}
+        self._one_at_a_time = asyncio.Lock()  # many orders of one symbol ask for it at once
 
     def symbol_of(self, contract: Any) -> str | None:
         """Return our symbol; None for a combo with a leg whose number we have not looked up."""
@@ -86,12 +88,17 @@ class ContractBook:
             BrokerUnavailable: IB did not answer.
         """
         if symbol not in self._listed:
-            details = await self._details(connection, symbol)
-            steps = await self._steps(connection, details)
-            contract = details.contract
-            self._symbols[contract.conId] = symbol
-            self._listed[symbol] = Listed(symbol=symbol, contract=contract, con_id=contract.conId, steps=steps)
+            async with self._one_at_a_time:
+                if symbol not in self._listed:
+                    self._listed[symbol] = await self._list(connection, symbol)
         return self._listed[symbol]
+
+    async def _list(self, connection: Connection, symbol: str) -> Listed:
+        details = await self._details(connection, symbol)
+        contract = details.contract
+        self._symbols[contract.conId] = symbol
+        steps = await self._steps(connection, details)
+        return Listed(symbol=symbol, contract=contract, con_id=contract.conId, steps=steps)
 
     async def combo(self, connection: Connection, legs: Sequence[OrderLeg]) -> Listed:
         """Return the combo of the legs.

@@ -264,7 +264,7 @@ class Memory:
         self, known: KnownOrder, status: str, filled: Decimal | None, why: str, *, completed: bool = False
     ) -> None:
         known.status, known.generation = status, self.generation
-        known.filled = max(known.filled, filled) if filled is not None else known.filled
+        known.filled = known.filled if filled is None else filled
         if status in _CANCELED or (completed and status == "Inactive"):
             self._end(known, why)
         elif status == "Filled":

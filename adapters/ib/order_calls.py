@@ -210,7 +210,7 @@ class OrderCalls:
         self._require_own(connection, known)
         await connection.take(Priority.ORDER)
         if not connection.is_open:
-            raise BrokerUnavailable(NAME, f"{connection.place} went away")
+            raise connection.lost("before the order was sent")
         self._session.memory.sent[known.order_id] = sent = Sent(cl_ord_id=known.cl_ord_id)
         connection.client.cancelOrder(known.order_id, "")
         return sent

@@ -25,7 +25,8 @@ class OwnerLoop:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def stop(self) -> None:
-        """End the loop and wait for its thread."""
+        """End what still runs, the loop and its thread."""
+        asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -33,3 +34,10 @@ class OwnerLoop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)  # the libraries look for it there
         self._loop.run_forever()
+
+
+async def _end_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -127,8 +127,10 @@ class IbSession:
 
     def require_healthy(self, connection: Connection) -> None:
         """Raise BrokerUnavailable unless that connection is still the one, open and with its link to IB."""
-        if self.state is not SessionState.READY or connection is not self.connection or not connection.is_open:
-            raise BrokerUnavailable(NAME, self._why or f"{self.name} is {self.state.name}")
+        if connection is not self.connection or not connection.is_open:
+            raise connection.lost(self._why)
+        if self.state is not SessionState.READY:
+            raise BrokerUnavailable(NAME, f"{self.name} is {self.state.name}: {self._why}")
 
     def is_stale(self) -> bool:
         """Tell whether it is time to ask for everything again."""
