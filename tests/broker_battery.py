@@ -9,6 +9,7 @@ A test file gives its broker a `Venue` and inherits:
 
 import asyncio
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -17,8 +18,8 @@ import pytest
 
 from trading.broker import Broker
 from trading.errors import BrokerUnavailable
-from trading.orders.executions import ExecType, ExecutionReport
-from trading.orders.orders import NewOrderSingle, OrderCancelRequest, OrdStatus, Side
+from trading.orders.executions import ExecType, ExecutionReport, fold_order
+from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus, Side
 
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -133,6 +134,88 @@ class BrokerBattery:
         assert await broker.find("o-never") == ()
         assert await venue.order_count() == 0
 
+    async def test_two_requests_to_cancel_with_ids_of_their_own_cancel_once(self, venue: Venue):
+        broker = await venue.connect()
+        order = venue.resting_order("o-1")
+        await broker.submit(order)
+
+        await broker.cancel(_cancel(order))
+        await broker.cancel(replace(_cancel(order), cl_ord_id="o-1-y"))
+
+        found = await broker.find("o-1")
+        assert [r.cl_ord_id for r in found if r.exec_type is ExecType.CANCELED] == ["o-1"]
+
+    async def test_a_replaced_order_keeps_its_id_and_fills_under_its_new_values(self, venue: Venue):
+        broker = await venue.connect()
+        order = venue.resting_order("o-1")
+        await broker.submit(order)
+
+        answer = await broker.replace(_replace(order, 150))
+        await venue.let_trade()
+
+        told = [r for r in answer if r.exec_type is ExecType.REPLACED]
+        assert [(r.cl_ord_id, r.order_qty) for r in told] == [("o-1", 150)]
+        assert sum(r.last_qty for r in _trades(await broker.find("o-1"))) == 150
+        folded = fold_order(order, (), await broker.find("o-1"))
+        assert (folded.ord_status, folded.in_force.order_qty) == (OrdStatus.FILLED, 150)
+        assert folded.contradictions == ()
+        assert await venue.order_count() == 1
+
+    async def test_asking_twice_to_replace_is_asking_once(self, venue: Venue):
+        broker = await venue.connect()
+        order = venue.resting_order("o-1")
+        await broker.submit(order)
+
+        await broker.replace(_replace(order, 150))
+        await broker.replace(_replace(order, 120, number=2))
+        await broker.replace(_replace(order, 150))
+
+        told = [r.order_qty for r in await broker.find("o-1") if r.exec_type is ExecType.REPLACED]
+        assert told == [150, 120]
+        assert (await broker.statement()).working == ("o-1",)
+
+    async def test_replacing_a_filled_order_changes_nothing(self, venue: Venue):
+        broker = await venue.connect()
+        order = venue.resting_order("o-1")
+        await broker.submit(order)
+        await venue.let_trade()
+        before = await broker.find("o-1")
+
+        await broker.replace(_replace(order, 150))
+
+        assert await broker.find("o-1") == before
+
+    async def test_replacing_an_order_nobody_sent_makes_no_order(self, venue: Venue):
+        broker = await venue.connect()
+
+        await broker.replace(_replace(venue.resting_order("o-never"), 150))
+
+        assert await broker.find("o-never") == ()
+        assert await venue.order_count() == 0
+
+    async def test_cancel_all_leaves_nothing_that_works(self, venue: Venue):
+        broker = await venue.connect()
+        for number in range(3):
+            await broker.submit(venue.resting_order(f"o-{number}"))
+
+        await broker.cancel_all()
+        await broker.cancel_all()
+        await venue.let_trade()
+
+        assert (await broker.statement()).working == ()
+        for number in range(3):
+            found = await broker.find(f"o-{number}")
+            assert (found[-1].ord_status, _trades(found)) == (OrdStatus.CANCELED, [])
+
+    async def test_a_closed_broker_may_be_closed_again_and_another_goes_on(self, venue: Venue):
+        broker = await venue.connect()
+        await broker.submit(venue.resting_order("o-1"))
+
+        await broker.close()
+        await broker.close()
+
+        assert (await (await venue.connect()).statement()).working == ("o-1",)
+
     async def test_reports_come_in_order_with_unique_ids_and_growing_quantities(self, venue: Venue):
         broker = await venue.connect()
         for number in range(3):
@@ -223,6 +306,18 @@ def _cancel(order: NewOrderSingle) -> OrderCancelRequest:
         orig_cl_ord_id=order.cl_ord_id,
         account=order.account,
         transact_time=order.transact_time,
+    )
+
+
+def _replace(order: NewOrderSingle, qty: int, number: int = 1) -> OrderCancelReplaceRequest:
+    return OrderCancelReplaceRequest(
+        cl_ord_id=f"{order.cl_ord_id}-r{number}",
+        orig_cl_ord_id=order.cl_ord_id,
+        account=order.account,
+        transact_time=order.transact_time,
+        order_qty=Decimal(qty),
+        price=order.price,
+        stop_px=order.stop_px,
     )
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +16,7 @@ from adapters.sql.rows import table_of
 from tests.adapters.paper.paper_desk import (
     MONDAY,
     TUESDAY,
+    WEDNESDAY,
     MemoryMarket,
     a_bar,
     a_broker,
@@ -21,6 +25,7 @@ from tests.adapters.paper.paper_desk import (
     an_order,
 )
 from tests.broker_battery import BrokerBattery
+from tests.order_types_battery import OrderTypesBattery
 from trading.orders.orders import NewOrderSingle, Side
 
 
@@ -61,6 +66,37 @@ class PaperVenue:
     def _pragma(self, text: str) -> None:
         with self._engine.execution_options(read_only=True).connect() as connection:
             connection.exec_driver_sql(f"pragma {text}")
+
+
+class PaperSessions:
+    """The paper broker early on a Monday, with a bar for each session that has passed."""
+
+    symbols = ("AAPL", "MSFT")
+    px = Decimal(100)
+    good_till = datetime(2020, 8, 25, 16, tzinfo=UTC)  # Tuesday at noon in New York
+
+    def __init__(self, folder: Path) -> None:
+        self._engine, self._clock, self._market = an_engine(folder), a_clock(), MemoryMarket()
+        self._sessions = iter([MONDAY, TUESDAY, WEDNESDAY])
+
+    async def connect(self) -> PaperBroker:
+        return a_broker(self._engine, self._market, self._clock)
+
+    def order(self, cl_ord_id: str, **fields: Any) -> NewOrderSingle:
+        return an_order(cl_ord_id, **fields)
+
+    async def pass_session(self, *pxs: Decimal) -> None:
+        session, told = next(self._sessions), [float(px) for px in pxs]
+        for symbol, traded in zip(self.symbols, (told, [40.0]), strict=True):
+            prices = {"open": traded[0], "high": max(traded), "low": min(traded), "close": traded[-1]}
+            self._market.rows.append(a_bar(session, symbol, **prices))
+        self._clock.set(session, 17)
+
+
+class TestPaperOrderTypes(OrderTypesBattery):
+    @pytest.fixture
+    def venue(self, tmp_path: Path) -> PaperSessions:
+        return PaperSessions(tmp_path)
 
 
 class TestPaperBroker(BrokerBattery):
