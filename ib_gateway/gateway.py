@@ -40,7 +40,6 @@ FARMS: Final = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
-WIRE_LOG_LENGTH: Final = 100_000
 GARBAGE: Final = frame(("\x01\x02", "not", "a", "message"))
 HUGE_FRAME: Final = (2**31 - 1).to_bytes(4, "big") + b"\0" * 64
 
@@ -87,7 +86,7 @@ class Gateway(Levers):
         self.accounts = {account.name: Account(opening=account) for account in self.settings.accounts}
         self.clients: list[Client] = []
         self.limits = Limits(self.settings, tick)
-        self.wire_log: deque[Message] = deque(maxlen=WIRE_LOG_LENGTH)
+        self.wire_log: deque[Message] = deque(maxlen=self.settings.wire_log_length)
         self.journal = Journal(self.settings.state_file)
         self.teller = Teller(self)
         self.exchange = Exchange(self)
@@ -306,10 +305,18 @@ class Gateway(Levers):
 
     async def restart(self, *, roll_back_ids: bool = False, seconds: float = 0.0) -> None:
         """Go away and come back on the same port; orders stay, and the order ids may begin anew."""
-        await self._hang_up()
+        await self.go_away()
         if roll_back_ids:
             self.exchange.forget_used_ids()
         await asyncio.sleep(seconds)
+        await self.come_back()
+
+    async def go_away(self) -> None:
+        """Reset all sockets and refuse new ones; orders go on trading."""
+        await self._hang_up()
+
+    async def come_back(self) -> None:
+        """Listen again, on the same port."""
         await self._listen()
 
     def befall(self, fault: Fault, client: Client | None) -> None:

@@ -51,6 +51,7 @@ class GatewaySettings(BaseModel):
         master_client_id: the client that sees every client's orders.
         max_server_version: what is announced at most; below 157 no client can stay.
         ledger_prefix: `$LEDGER-` before the keys of values per currency, as newer gateways do.
+        wire_log_length: messages that are kept to be looked at.
         forget_order_ids: begin the order ids anew, although the state file knows which were used.
         state_file: orders and executions are kept here and survive the process; None forgets them.
     """
@@ -86,5 +87,6 @@ class GatewaySettings(BaseModel):
     master_client_id: int | None = None
     max_server_version: int = NEWEST_VERSION
     ledger_prefix: bool = False
+    wire_log_length: int = Field(default=20_000, ge=0)
     forget_order_ids: bool = False
     state_file: Path | None = None

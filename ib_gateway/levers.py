@@ -181,6 +181,10 @@ class Levers:
         """Tell all clients a notice."""
         self.teller.everyone(code, text)
 
+    def say_of(self, key: str | int, code: int, text: str) -> None:
+        """Tell an order's own client an error or a warning about it; the order itself stays as it is."""
+        self.teller.owner(self.order(key), code, text)
+
     def farm(self, code: int, farm: str = "usfarm") -> None:
         """Tell that a data farm went (2103, 2105, 2157), came (2104, 2106, 2158) or sleeps (2107, 2108)."""
         states = {2103: "broken", 2105: "broken", 2157: "broken", 2107: "inactive", 2108: "inactive"}

@@ -301,6 +301,35 @@ async def test_a_restarted_gateway_keeps_orders_and_may_begin_its_order_ids_anew
     assert statuses(gateway) == {"before": "Filled", "after": "Filled"}
 
 
+async def test_a_gateway_that_went_away_refuses_and_its_orders_go_on(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    ib = await connect(gateway)
+    ib.placeOrder(a_stock(lib), lib.LimitOrder("BUY", 10, 190.0, tif="DAY", orderRef="t-1"))
+    await until(lambda: gateway.accepted)
+
+    await gateway.go_away()
+    await until(lambda: not ib.isConnected())
+    with pytest.raises(ConnectionRefusedError):
+        await connect(gateway)
+    gateway.set_price("AAPL", Decimal(189))
+    await gateway.come_back()
+
+    assert [f.execution.orderRef for f in (await connect(gateway)).fills()] == ["t-1"]
+
+
+async def test_a_message_about_an_order_need_not_change_it(lib, open_gateway, connect):
+    """A client library calls such an order canceled: https://github.com/ib-api-reloaded/ib_async/issues/191"""
+    gateway = await open_gateway(fills="manual")
+    ib = await connect(gateway)
+    trade = ib.placeOrder(a_stock(lib), an_order(lib))
+    await until(lambda: trade.orderStatus.status == "Submitted")
+
+    gateway.say_of("t-1", 10349, "Order TIF was set to DAY based on order preset.")
+    await until(lambda: trade.orderStatus.status == "Cancelled")
+
+    assert statuses(gateway) == {"t-1": "Submitted"}
+
+
 async def test_the_same_client_id_twice_is_refused_with_326(lib, open_gateway, connect):
     gateway = await open_gateway()
     await connect(gateway, 7)
