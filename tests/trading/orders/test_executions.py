@@ -362,6 +362,8 @@ def any_reports(draw):
             fields |= {"last_qty": draw(QTY), "last_px": draw(PX)}
         if exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
             fields["exec_ref_id"] = draw(st.sampled_from([None, *(f"e{i}" for i in range(13))]))
+        fields["order_qty"] = draw(st.sampled_from([None, Decimal(0), Decimal(-1), Decimal(40), Decimal(400)]))
+        fields["price"] = draw(st.sampled_from([None, Decimal(0), Decimal(7)]))
         reports.append(a_report(exec_type, f"e{n}", **fields))
     return reports
 
@@ -371,7 +373,7 @@ def test_what_is_executed_and_what_is_left_make_the_order_while_it_is_open(repor
     order = fold_order(a_new_order(), [], reports)
 
     if order.ord_status.is_open:
-        assert order.cum_qty + order.leaves_qty == order.new_order.order_qty
+        assert order.cum_qty + order.leaves_qty == order.in_force.order_qty
     else:
         assert order.leaves_qty == 0
-    assert (order.ord_status is OrdStatus.FILLED) == (order.cum_qty >= order.new_order.order_qty)
+    assert (order.ord_status is OrdStatus.FILLED) == (order.cum_qty >= order.in_force.order_qty)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from trading.errors import InvalidValue
+from trading.orders.order_types import OrderLeg, PegOffsetType, combo_symbol
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RefusalCode, RiskLimits
@@ -252,3 +253,62 @@ def test_no_orders_need_no_decision():
 def test_an_account_is_not_judged_by_what_is_no_number(field):
     with pytest.raises(InvalidValue, match=f"{field} is .*NaN.*, but must be a finite number"):
         a_state(**{field: D("NaN")})
+
+
+# --- legs and trails
+
+
+LEGS = (OrderLeg(symbol="A", ratio=1, side=Side.BUY), OrderLeg(symbol="B", ratio=2, side=Side.SELL))
+
+
+def a_combo(qty: int) -> NewOrderSingle:
+    return replace(an_order(qty), symbol=combo_symbol(LEGS), legs=LEGS)
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "at", "over"),
+    [
+        # 2 B a unit at 10.00 are the larger leg; both legs of a unit are worth 30.00.
+        ("MAX_ORDER_NOTIONAL", limits(max_order_notional="1000"), 50, 51),
+        ("MAX_POSITION_NOTIONAL", limits(max_position_notional="1000"), 50, 51),
+        ("MAX_NOTIONAL_PER_DAY", limits(max_notional_per_day="1500"), 50, 51),
+        ("MAX_GROSS_LEVERAGE", limits(max_gross_leverage="0.3"), 100, 101),
+    ],
+)
+def test_an_order_in_legs_counts_with_each_leg_on_top_of_the_others(code, limit, at, over):
+    assert decision_on(a_combo(at), a_state(), limit).accepted
+    assert decision_on(a_combo(over), a_state(), limit).code == RefusalCode(code)
+
+
+def test_an_order_in_legs_is_one_order_of_the_day_and_a_refused_one_leaves_nothing_reserved():
+    limit = limits(max_orders_per_day=2, max_position_notional="1000")
+
+    assert codes([a_combo(51), a_combo(1), an_order(99), an_order(1)], a_state(), limit) == [
+        RefusalCode.MAX_POSITION_NOTIONAL,
+        None,
+        None,
+        RefusalCode.MAX_ORDERS_PER_DAY,
+    ]
+
+
+def test_the_legs_of_a_working_order_are_reserved_and_an_unknown_one_locks_them():
+    state = a_state(working=[Order(new_order=a_combo(30), ord_status=OrdStatus.UNKNOWN)])
+
+    # 60 B sold are worth 600 of 1,000; 41 more would be one too many.
+    free = replace(state, working=[Order(new_order=a_combo(30), ord_status=OrdStatus.NEW)])
+    limit = limits(max_position_notional="1000")
+    assert decision_on(an_order(-40, symbol="B"), free, limit).accepted
+    assert not decision_on(an_order(-41, symbol="B"), free, limit).accepted
+    assert codes([an_order(symbol="A"), an_order(symbol="B")], state, limits()) == [RefusalCode.SYMBOL_LOCKED] * 2
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(PegOffsetType.PRICE, "2"), (PegOffsetType.PERCENT, "20")])
+def test_a_trailing_stop_that_buys_may_pay_up_to_its_offset_above_the_price(unit, offset):
+    def trail(qty: int) -> NewOrderSingle:
+        return replace(an_order(qty), ord_type=OrdType.TRAILING_STOP, peg_offset_value=D(offset), peg_offset_type=unit)
+
+    limit = limits(max_position_notional="1200")  # 100 at 12.00
+
+    assert decision_on(trail(100), a_state(), limit).accepted
+    assert not decision_on(trail(101), a_state(), limit).accepted
+    assert decision_on(trail(-120), a_state(), limit).accepted
