@@ -78,6 +78,10 @@ class Desk:
         )
         return self.account.broker(around, now, self.role)
 
+    def as_stopper(self) -> "Desk":
+        """Return the desk of a person who stops it, whatever the run that trades is doing."""
+        return replace(self, role=Role.STOPPER)
+
     def as_trader(self) -> "Desk":
         """Return the desk of the run that holds the account's lease."""
         return replace(self, role=Role.TRADER)

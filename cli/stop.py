@@ -56,7 +56,7 @@ async def cancel_working(accounts: Sequence[str]) -> tuple[list[str], list[str]]
     lines, unsafe = [], []
     for account in accounts:
         try:
-            done = await cancel_orders(await _desk_of(account), wall_clock)
+            done = await cancel_orders((await _desk_of(account)).as_stopper(), wall_clock)
         except TradingError as exc:
             lines.append(f"{account}: {exc}")
             unsafe.append(account)
