@@ -25,6 +25,7 @@
     │   ├── SchemaMismatch         the ledger's schema is not the one of this version
     │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
     ├── NotArmed                   real money, and no person has said that it may be traded now
+    ├── NotProven                  real money was to be armed, and it was not proven ready on paper
     ├── BooksDisagree              our books and the broker's differ, so nothing can be sized by them
     ├── DeskHalted                 trading is stopped until a person resumes it
     └── AlertNotDelivered          a channel refused an alert
@@ -248,6 +249,17 @@ class NotArmed(TradingError):
         super().__init__(
             f"account {account} is live and not armed: {since}; nothing was sent. "
             f"`openbell arm --account {account} --hours N --reason TEXT` arms it"
+        )
+
+
+class NotProven(TradingError):
+    """An account of real money was to be armed, and nothing proves that its paper side works."""
+
+    def __init__(self, account: str, why: str) -> None:
+        self.account, self.why = account, why
+        super().__init__(
+            f"account {account} may not be armed: {why}; run the deployment prove-readiness with the block of the "
+            "paper account at the same gateway, and arm it once that has passed"
         )
 
 

@@ -12,6 +12,8 @@ from datetime import UTC
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+from adapters.ib.decimals import exact_or_none
+
 LONGEST_FRAME = 64 * 1024 * 1024  # no message of IB comes near; garbage read as a length does
 
 
@@ -131,8 +133,9 @@ class Receiver:
     def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:  # noqa: N802, D102
         self.highest_order_id = max(self.highest_order_id, order_id)
         if order.whatIf:
-            self._add(order_id, state)
-            self._end(order_id)
+            if exact_or_none(state.initMarginChange) is not None:  # one without it comes first at times
+                self._add(order_id, state)
+                self._end(order_id)
         else:
             self._listener.order_seen(contract, order, state, completed=False)
 
