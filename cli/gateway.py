@@ -23,6 +23,7 @@ from ib_gateway.gateway_settings import GatewaySettings
 from ib_gateway.journal import BrokenState
 from ib_gateway.market import Market
 from ib_gateway.market_replay import ReplayBar, read_bars
+from ib_gateway.presets import PRESETS, preset
 from ib_gateway.scenarios import Scenario
 from trading.errors import InvalidValue, TradingError
 
@@ -46,7 +47,7 @@ def run_gateway(
     *,
     host: str | None = None,
     port: int | None = None,
-    scenario: Path | None = None,
+    scenario: str | None = None,
     replay: Path | None = None,
     settings: Path | None = None,
     state: Path | None = None,
@@ -54,12 +55,16 @@ def run_gateway(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; what is given here goes before what the settings file says.
 
+    Args:
+        scenario: a file, or the name of one of `ib_gateway.presets`.
+        at: time its clock starts at; without a zone UTC.
+
     Raises:
         InvalidValue: a file cannot be read or is wrong, or is another gateway's.
         GatewayNotUp: the port is in use, or the address is not this machine's.
     """
     chosen = _chosen_settings(home, settings, {"host": host, "port": port, "state_file": state})
-    faults = _model(Scenario, "scenario", scenario) if scenario else Scenario()
+    faults = _scenario(scenario, chosen.seed) if scenario else Scenario()
     bars = _replayed(replay) if replay else []
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     with _own_state(chosen.state_file):
@@ -78,6 +83,17 @@ def _chosen_settings(home: Path, file: Path | None, given: Mapping[str, Any]) ->
     if not chosen.accounts:
         raise InvalidValue("settings file", str(file), "with one account or more")
     return chosen
+
+
+def _scenario(name: str, seed: int) -> Scenario:
+    if name in PRESETS:
+        return preset(name, seed)
+    try:
+        return _model(Scenario, "scenario", Path(name))
+    except InvalidValue as exc:
+        if Path(name).exists():
+            raise
+        raise InvalidValue("scenario", name, f"a file that is there, or one of {', '.join(PRESETS)}") from exc
 
 
 def _clock(at: datetime | None) -> Callable[[], datetime]:

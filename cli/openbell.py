@@ -92,7 +92,9 @@ def gateway(
     *,
     host: Annotated[str | None, Parameter(help="Address to listen on; by default 127.0.0.1.")] = None,
     port: Annotated[int | None, Parameter(help="Port to listen on; by default 4002, and 0 takes a free one.")] = None,
-    scenario: Annotated[Path | None, Parameter(help="JSON or TOML file of what goes wrong.")] = None,
+    scenario: Annotated[
+        str | None, Parameter(help="JSON or TOML file of what goes wrong, or a scenario's name.")
+    ] = None,
     replay: Annotated[Path | None, Parameter(help="CSV file of bars that prices follow.")] = None,
     settings: Annotated[
         Path | None, Parameter(help="JSON or TOML file of settings; by default as the real one.")

@@ -173,6 +173,16 @@ def test_it_says_where_it_listens_its_accounts_and_its_seed(shell: Shell, tmp_pa
     assert str(shell.home / "gateway-state.json") in said
 
 
+def test_it_says_what_its_page_shows(shell: Shell):
+    page = (Path(__file__).parents[2] / "docs" / "ib-gateway.md").read_text()
+    shown = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+
+    said = shell.gateway().said
+
+    varies = re.compile(r"127\.0\.0\.1:\d+|\d{4}-\d\d-\d\d \d\d:\d\d|\S+/gateway-state\.json")
+    assert varies.sub("_", said) == varies.sub("_", shown)
+
+
 def test_the_command_line_goes_before_the_settings_file(shell: Shell, tmp_path: Path):
     file = tmp_path / "settings.json"
     file.write_text('{"port": 1, "state_file": "/nowhere/state"}')
@@ -222,6 +232,18 @@ async def test_a_scenario_befalls_its_clients(shell: Shell, tmp_path: Path):
     assert "Scenario: 1 fault(s), seed 0" in gateway.said
 
 
+async def test_a_scenario_may_be_named(shell: Shell):
+    import ib_async
+
+    gateway = shell.gateway("--scenario", "second-factor")
+    ib = ib_async.IB()
+
+    with pytest.raises(TimeoutError):  # the socket opens, the session never starts
+        await ib.connectAsync("127.0.0.1", gateway.port, clientId=1, timeout=0.5)
+
+    assert "Scenario: 1 fault(s)" in gateway.said
+
+
 def refused(home: Path, *arguments: str, port: int = 0) -> str:
     """Return the one line that a gateway ends with before it listens."""
     said: Said = openbell(home, "gateway", "--port", str(port), *arguments)
@@ -241,7 +263,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path):
 
 
 WRONG = [
-    ("scenario", "no.toml", None, "No such file"),
+    ("scenario", "no.toml", None, "a file that is there, or one of second-factor, silent"),
     ("scenario", "s.toml", "faults = [", "TOML"),
     ("scenario", "s.json", "{}}", "Invalid JSON"),
     ("scenario", "s.toml", '[[faults]]\non = "placeOrder"\ndo = "explode"', "faults.0.do: Input should be"),
@@ -269,7 +291,7 @@ def test_a_file_that_is_missing_or_wrong_is_one_clear_line(
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
     with pytest.raises(InvalidValue) as refusal:
-        run_gateway(tmp_path / "home", port=0, **{option: file})
+        run_gateway(tmp_path / "home", port=0, **{option: str(file) if option == "scenario" else file})
 
     assert str(file) in str(refusal.value)
     assert told in str(refusal.value)

@@ -16,7 +16,9 @@ from cli.gateway import DEFAULT_PORT
 from cli.openbell import app
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewayAccount, GatewaySettings
+from ib_gateway.levers import Levers
 from ib_gateway.market_catalogue import full_catalogue
+from ib_gateway.presets import PRESETS
 from ib_gateway.scenarios import Action, Fault, Scenario
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -99,12 +101,19 @@ def test_what_the_page_says_is_listed_is_what_is_listed():
     assert {kind: set(row[0].split()) for kind, row in rows(SIMULATOR, "kind | symbols").items()} == listed
 
 
-def test_what_the_page_says_of_the_gateway_it_has():
-    gateway = Gateway()
+def test_every_lever_of_the_gateway_is_on_the_page():
+    seen = {"accepted", "positions", "cash", "wire_log"}
+    inside = {"order", "find_for_order"}  # asked by its own parts
+    gateway, table = Gateway(), rows(SIMULATOR, "of `Gateway` | does")
 
-    table = rows(SIMULATOR, "of `Gateway` | does")
+    levers = {name for name in vars(Levers) if not name.startswith("_")} - inside
 
+    assert set(table) == levers | seen | {"restart", "go_away", "come_back"}
     assert [name for name in table if not hasattr(gateway, name)] == []
+
+
+def test_every_scenario_that_has_a_name_is_on_the_page():
+    assert set(rows(SIMULATOR, "scenario | brings")) == set(PRESETS)
 
 
 def test_the_options_on_the_page_are_those_of_the_command(capsys: pytest.CaptureFixture[str]):
