@@ -181,6 +181,12 @@ class TestTriggers:
 
         assert await outcome(an_order(triggers=(trigger,)), a_bar(), msft, engine=engine) == [happens]
 
+    async def test_a_price_of_the_morning_triggers_nothing_that_was_sent_at_noon(self, engine):
+        trigger = PriceTrigger(symbol="AAPL", price=Decimal(91), direction=DOWN)
+        order = an_order(triggers=(trigger,), time_in_force=GTC)
+
+        assert await outcome(order, a_bar(), a_bar(TUESDAY, low=95.0), engine=engine, at=(12, 0)) == []
+
     async def test_all_triggers_must_have_happened_but_not_on_the_same_day(self, engine):
         up = PriceTrigger(symbol="AAPL", price=Decimal(108), direction=UP)
         down = PriceTrigger(symbol="AAPL", price=Decimal(85), direction=DOWN)
@@ -203,8 +209,8 @@ def a_bracket(target: str, stop: str, entry: NewOrderSingle | None = None, **cha
     exits = {"list_id": "l", "contingency_type": OCO, "parent_cl_ord_id": "in", "side": SELL} | changes
     return [
         entry or an_order("in", list_id="l", contingency_type=OTO),
-        a_limit(target, "target", **exits),
-        a_stop(stop, "stop", **exits),
+        a_limit(target, "gain", **exits),
+        a_stop(stop, "loss", **exits),
     ]
 
 
@@ -214,15 +220,15 @@ class TestLists:
 
         assert happened == {
             "in": [("100 at 100", OPEN, "")],
-            "target": [("100 at 108", CLOSE, "")],
-            "stop": [UNFILLED],  # it was looked at first
+            "gain": [("100 at 108", CLOSE, "")],
+            "loss": [UNFILLED],  # it was looked at first
         }
 
     async def test_where_one_bar_reaches_both_exits_the_stop_is_taken_to_be_the_first(self, engine):
         happened = await lived(engine, a_bracket("108", "92"), a_bar(), as_list=True)
 
-        assert happened["stop"] == [("100 at 92", CLOSE, "")]
-        assert happened["target"] == [("canceled", CLOSE, "stop of its list traded")]
+        assert happened["loss"] == [("100 at 92", CLOSE, "")]
+        assert happened["gain"] == [("canceled", CLOSE, "loss of its list traded")]
 
     async def test_an_entry_in_the_course_of_the_bar_leaves_its_exits_the_close_only(self, engine):
         entry = a_limit("95", "in", list_id="l", contingency_type=OTO)
@@ -230,7 +236,7 @@ class TestLists:
         happened = await lived(engine, a_bracket("104", "92", entry), a_bar(), as_list=True)
 
         assert happened["in"] == [("100 at 95", CLOSE, "")]
-        assert happened["target"] == [("100 at 105", CLOSE, "")]  # the low of 90 may have been before the entry
+        assert happened["gain"] == [("100 at 105", CLOSE, "")]  # the low of 90 may have been before the entry
 
     async def test_an_entry_at_the_close_leaves_its_exits_the_next_session(self, engine):
         entry = an_order("in", list_id="l", contingency_type=OTO, time_in_force=CLS)
@@ -239,7 +245,7 @@ class TestLists:
         happened = await lived(engine, a_bracket("104", "92", entry, time_in_force=GTC), a_bar(), tuesday, as_list=True)
 
         assert happened["in"] == [("100 at 105", CLOSE, "")]
-        assert happened["target"] == [("100 at 120", "Tue 09:30:01", "")]
+        assert happened["gain"] == [("100 at 120", "Tue 09:30:01", "")]
 
     async def test_an_entry_that_never_trades_takes_its_exits_with_it(self, engine):
         entry = a_limit("80", "in", list_id="l", contingency_type=OTO)
@@ -247,7 +253,7 @@ class TestLists:
         happened = await lived(engine, a_bracket("108", "92", entry, time_in_force=GTC), a_bar(), as_list=True)
 
         gone = ("canceled", CLOSE, "its parent in ended without it")
-        assert happened == {"in": [UNFILLED], "target": [gone], "stop": [gone]}
+        assert happened == {"in": [UNFILLED], "gain": [gone], "loss": [gone]}
 
     async def test_an_entry_that_trades_in_part_leaves_exits_for_that_part(self, engine):
         # A tenth of 300 shares is ours: 30 of 100.
@@ -257,11 +263,11 @@ class TestLists:
         happened = await lived(engine, bracket, a_bar(volume=300.0), tuesday, as_list=True)
 
         assert happened["in"] == [("30 at 100", OPEN, ""), UNFILLED]
-        assert happened["target"] == [
+        assert happened["gain"] == [
             ("restated", CLOSE, "its parent in traded 30 of 100"),
             ("30 at 120", "Tue 09:30:01", ""),
         ]
-        assert happened["stop"][-1] == ("canceled", "Tue 09:30:01", "target of its list traded")
+        assert happened["loss"][-1] == ("canceled", "Tue 09:30:01", "gain of its list traded")
 
     async def test_canceling_the_entry_cancels_its_exits(self, engine):
         broker = a_broker(engine, MemoryMarket([a_bar()]), a_clock())
@@ -288,7 +294,7 @@ class TestLists:
         reports = await broker.submit_list(a_bracket("108.005", "92"))
 
         assert {r.exec_type for r in reports} == {ExecType.REJECTED}
-        assert "target of its list was rejected: price 108.005 is not a multiple" in reports[0].text
+        assert "gain of its list was rejected: price 108.005 is not a multiple" in reports[0].text
 
     async def test_a_child_without_its_parent_is_rejected(self, engine):
         broker = a_broker(engine, MemoryMarket([a_bar()]), a_clock())
