@@ -15,7 +15,7 @@ from adapters.ib.orders import apply_terms, make_order
 from adapters.ib.price_steps import grid_prices
 from adapters.ib.session import IbSession
 from adapters.request_budget import Priority
-from trading.errors import BrokerUnavailable, InvalidValue, LedgerUnavailable, OutcomeUnknown
+from trading.errors import BrokerUnavailable, InvalidValue, OutcomeUnknown
 from trading.orders.executions import ExecType, ExecutionReport
 from trading.orders.order_types import PriceTrigger
 from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest
@@ -259,8 +259,10 @@ class OrderCalls:
         if not self._session.memory.of(request.orig_cl_ord_id):
             await self._session.ask_orders()
         working = [k for k in self._session.memory.of(request.orig_cl_ord_id) if not k.is_done]
-        if working:
+        account, request_id, now = request.account, request.cl_ord_id, self._session.now()
+        if working and not await self._session.records(lambda r: r.is_answered(account, request_id)):
             await self._change(connection, working[-1], await self._wanted(connection, working[-1], request))
+            await self._session.records(lambda r: r.note_answer(account, request_id, now))
         await self._session.settled()
         return await self._reports_of(request.account, request.orig_cl_ord_id)
 
@@ -317,8 +319,4 @@ class OrderCalls:
             return await self._reports_of(account, cl_ord_id)
 
     async def _reports_of(self, account: str, cl_ord_id: str) -> Reports:
-        records = self._session.journal.records
-        try:
-            return await self._session.journal.run(lambda: records.reports_of(account, cl_ord_id))
-        except LedgerUnavailable as exc:
-            raise BrokerUnavailable(NAME, str(exc)) from exc
+        return await self._session.records(lambda records: records.reports_of(account, cl_ord_id))

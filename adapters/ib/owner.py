@@ -24,9 +24,13 @@ class OwnerLoop:
         """Run the coroutine on the owner's loop and return what it returns, to whichever loop asked."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine on the owner's loop and wait for it; for callers that have no loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
     def stop(self) -> None:
         """End what still runs, the loop and its thread."""
-        asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
+        self.wait(_end_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

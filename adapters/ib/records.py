@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.ib.heard import Heard, Terms
-from adapters.ib.tables import IbCashRow, IbReportRow
+from adapters.ib.tables import IbCashRow, IbReportRow, IbRequestRow
 from adapters.sql.engine import reading, writing
 from adapters.sql.rows import insert_new, table_of
 from trading.broker import CashMovement, CashMovementType
@@ -22,7 +22,7 @@ from trading.orders.executions import ExecType, ExecutionReport, effective_trade
 from trading.orders.order_types import is_combo
 from trading.orders.orders import OrdStatus, Side
 
-REPORTS, CASH = table_of(IbReportRow), table_of(IbCashRow)
+REPORTS, CASH, REQUESTS = table_of(IbReportRow), table_of(IbCashRow), table_of(IbRequestRow)
 FEE = ".fee"
 _EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 _ENDS = (ExecType.CANCELED, ExecType.REJECTED, ExecType.EXPIRED)
@@ -77,6 +77,26 @@ class Records:
         """
         with reading(self._engine) as connection:
             return tuple(_report(r) for r in _rows(connection, _SINCE, account=account, since=since))
+
+    def is_answered(self, account: str, request_id: str) -> bool:
+        """Tell whether IB has answered that request to change an order.
+
+        Raises:
+            LedgerUnavailable: the database cannot be read.
+        """
+        key = (REQUESTS.c.account == account) & (REQUESTS.c.cl_ord_id == request_id)
+        with reading(self._engine) as connection:
+            return connection.execute(sa.select(REQUESTS).where(key)).first() is not None
+
+    def note_answer(self, account: str, request_id: str, at: datetime) -> None:
+        """Keep that IB has answered the request.
+
+        Raises:
+            LedgerUnavailable: nothing was written.
+        """
+        with writing(self._engine) as connection:
+            row = {"account": account, "cl_ord_id": request_id, "answered_at": at}
+            insert_new(connection, IbRequestRow, [row])
 
     def open_account(self, account: str, cash: Money, at: datetime) -> None:
         """Write the opening balance at the first sight of an account: its cash less what its executions moved.

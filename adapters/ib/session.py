@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from adapters.ib.connection import NAME, Connection
 from adapters.ib.contracts import ContractBook
@@ -20,6 +21,7 @@ from adapters.request_budget import RequestBudget
 from trading.errors import BrokerUnavailable, LedgerUnavailable
 from trading.orders.executions import ExecutionReport
 
+T = TypeVar("T")
 _DUPLICATE_ORDER_ID = 103
 _IDS_SKIPPED = 1000  # the gateway has gone back in its sequence, and does not say how far
 _LINK_LOST = (1100, 2110)
@@ -34,6 +36,7 @@ class IbSession:
     executions, positions and account values have been asked for and all told to their end on this very socket.
 
     Args:
+        records: where reports are kept; None for a session of data only, which asks for no orders.
         on_transition: called on the owner's loop with every change of state.
         sleep: waits between attempts; given by tests.
         chance: jitter of the waits.
@@ -43,7 +46,7 @@ class IbSession:
         self,
         settings: IbSettings,
         role: Role,
-        records: Records,
+        records: Records | None,
         *,
         now: Callable[[], datetime],
         budget: RequestBudget | None = None,
@@ -58,7 +61,7 @@ class IbSession:
         self._keeping: asyncio.Task[None] | None = None
         self._outcome: asyncio.Future[None] | None = None
         self._wake, self._ended = asyncio.Event(), asyncio.Event()
-        self._why = ""
+        self._why, self._was_ready = "", False
         self._pulses: list[asyncio.Future[None]] = []
         self._missed: list[str] | None = None
         self._asking = asyncio.Lock()
@@ -66,6 +69,8 @@ class IbSession:
         self.asked_at = float("-inf")
         self._pacing = ("", float("-inf"))
         self.on_subscriptions_lost: list[Callable[[], None]] = []
+        self.on_error: list[Callable[[int, int, str], None]] = []
+        self.journal: Journal | None = None
 
     # -- what callers use
 
@@ -148,9 +153,27 @@ class IbSession:
             BrokerUnavailable: the ledger does not take it.
         """
         try:
-            await self.journal.settled()
+            await self._book.settled()
         except LedgerUnavailable as exc:
             raise BrokerUnavailable(NAME, str(exc)) from exc
+
+    async def records(self, work: Callable[[Records], T]) -> T:
+        """Do some work with the records.
+
+        Raises:
+            BrokerUnavailable: the ledger cannot be read.
+        """
+        book = self._book
+        try:
+            return await book.run(lambda: work(book.records))
+        except LedgerUnavailable as exc:
+            raise BrokerUnavailable(NAME, str(exc)) from exc
+
+    @property
+    def _book(self) -> Journal:
+        if self.journal is None:
+            raise BrokerUnavailable(NAME, f"{self.name} is for data only")
+        return self.journal
 
     async def close(self) -> None:
         """End the session; it can be used again."""
@@ -164,7 +187,8 @@ class IbSession:
         if hasattr(self, "connection"):
             self.memory.flush()
             self.connection.close()
-        await self.journal.close()
+        if self.journal is not None:
+            await self.journal.close()
         self._fail("the session was closed")
         self._to(SessionState.DISCONNECTED, "closed")
 
@@ -172,7 +196,7 @@ class IbSession:
 
     def _start(self) -> None:
         if self._keeping is None:
-            self.journal = Journal(self._records, self._written)
+            self.journal = Journal(self._records, self._written) if self._records is not None else None
             self._keeping = asyncio.create_task(self._keep())
             self._keeping.add_done_callback(self._gave_up)
 
@@ -194,7 +218,9 @@ class IbSession:
                 self._to(self._without(), exc.why)
                 await self._pause(attempt)
                 continue
-            attempt = 0
+            if self._was_ready:
+                self._tell_subscriptions_lost()
+            attempt, self._was_ready = 0, True
             await self._ended.wait()
             self._fail(self._why)
             self._to(self._without(), self._why)
@@ -218,13 +244,8 @@ class IbSession:
         self._to(SessionState.SYNCHRONIZING, cause)
         self._missed = []
         try:
-            await self.ask_orders()
-            await self.connection.ask_positions()
-            await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
-            self.memory.flush()
-            await self.settled()
-            for account in self.connection.accounts:
-                await self._open_account(account)
+            if self._records is not None:
+                await self._ask_everything()
             missed = tuple(self._missed)
         finally:
             self._missed = None
@@ -238,12 +259,18 @@ class IbSession:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(None)
 
+    async def _ask_everything(self) -> None:
+        await self.ask_orders()
+        await self.connection.ask_positions()
+        await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
+        self.memory.flush()
+        await self.settled()
+        for account in self.connection.accounts:
+            await self._open_account(account)
+
     async def _open_account(self, account: str) -> None:
         cash = account_cash(await self.connection.ask_account(account), self.settings.currency)
-        try:
-            await self.journal.run(lambda: self._records.open_account(account, cash, self.now()))
-        except LedgerUnavailable as exc:
-            raise BrokerUnavailable(NAME, str(exc)) from exc
+        await self.records(lambda records: records.open_account(account, cash, self.now()))
 
     async def _meet_strangers(self) -> None:
         """Learn the legs of combos that were not known by their number, and take their orders again."""
@@ -334,6 +361,8 @@ class IbSession:
             self._pacing = (f"{code}: {text}", self._time())
         elif code == _DUPLICATE_ORDER_ID:
             self.connection.skip_ids(req_id + _IDS_SKIPPED)
+        for listen in self.on_error:
+            listen(req_id, code, text)
         self._pulse()
 
     def _link(self, code: int, text: str) -> None:
@@ -355,11 +384,15 @@ class IbSession:
             self._lost(f"{exc.why} (after {cause})")
             return
         if code in _SUBSCRIPTIONS_LOST:
-            for subscribe in self.on_subscriptions_lost:
-                subscribe()
+            self._tell_subscriptions_lost()
+
+    def _tell_subscriptions_lost(self) -> None:
+        for subscribe in self.on_subscriptions_lost:
+            subscribe()
 
     def _heard(self, heard: Heard) -> None:
-        self.journal.put(heard)
+        if self.journal is not None:
+            self.journal.put(heard)
         self._pulse()
 
     def _written(self, reports: Sequence[ExecutionReport]) -> None:

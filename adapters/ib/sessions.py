@@ -32,30 +32,45 @@ class Sessions:
         self,
         settings: IbSettings,
         role: Role,
-        engine: sa.Engine,
+        engine: sa.Engine | None,
         *,
         now: Callable[[], datetime],
         budget: RequestBudget | None,
         on_transition: Callable[[SessionTransition], None] | None,
     ) -> tuple[IbSession, OrderCalls]:
-        """Return the session and its order calls."""
+        """Return the session and its order calls.
+
+        Args:
+            engine: the ledger's; None for a session of data only.
+        """
         key = _key(settings, role, engine)
         if key not in self._open:
-            session = IbSession(settings, role, Records(engine), now=now, budget=budget, on_transition=on_transition)
+            session = IbSession(
+                settings,
+                role,
+                Records(engine) if engine is not None else None,
+                now=now,
+                budget=budget,
+                on_transition=on_transition,
+            )
             self._open[key] = (session, OrderCalls(session))
         return self._open[key]
 
-    async def close(self, settings: IbSettings, role: Role, engine: sa.Engine) -> None:
+    async def close(self, settings: IbSettings, role: Role, engine: sa.Engine | None) -> None:
         """End one session; the next who wants it begins anew."""
         if (found := self._open.pop(_key(settings, role, engine), None)) is not None:
             await self.owner.run(found[0].close())
 
     async def close_all(self) -> None:
         """End all sessions and the owner's thread."""
-        for session, _ in tuple(self._open.values()):
-            await self.owner.run(session.close())
-        self._open.clear()
+        await self.owner.run(self.end())
         await asyncio.to_thread(self.owner.stop)
+
+    async def end(self) -> None:
+        """End all sessions; to be run on the owner's loop."""
+        for session, _ in tuple(self._open.values()):
+            await session.close()
+        self._open.clear()
 
 
 @cache
@@ -64,6 +79,6 @@ def process_sessions() -> Sessions:
     return Sessions()
 
 
-def _key(settings: IbSettings, role: Role, engine: sa.Engine) -> _Key:
-    ledger = engine.url.render_as_string(hide_password=True)
+def _key(settings: IbSettings, role: Role, engine: sa.Engine | None) -> _Key:
+    ledger = engine.url.render_as_string(hide_password=True) if engine is not None else ""
     return settings.host, settings.port, settings.client_id_of(role), settings.library, ledger

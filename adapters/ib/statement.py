@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from adapters.ib.connection import NAME
 from adapters.ib.decimals import exact
 from adapters.ib.ib_settings import Role
 from adapters.ib.session import IbSession
 from adapters.ib.values import account_cash
 from trading.broker import AccountStatement, BrokerPosition
-from trading.errors import BrokerUnavailable, LedgerUnavailable
 from trading.orders.executions import ExecutionReport
 
 
@@ -27,11 +25,7 @@ async def reports_since(session: IbSession, account: str, since: datetime) -> tu
         await session.ask_orders()
     session.require_healthy(connection)
     await session.settled()
-    records = session.journal.records
-    try:
-        return await session.journal.run(lambda: records.reports_since(account, since))
-    except LedgerUnavailable as exc:
-        raise BrokerUnavailable(NAME, str(exc)) from exc
+    return await session.records(lambda records: records.reports_since(account, since))
 
 
 async def state_account(session: IbSession, account: str) -> AccountStatement:
@@ -46,11 +40,7 @@ async def state_account(session: IbSession, account: str) -> AccountStatement:
     cash = account_cash(await connection.ask_account(account), session.settings.currency)
     session.require_healthy(connection)
     await session.settled()
-    records = session.journal.records
-    try:
-        movements = await session.journal.run(lambda: records.movements(account))
-    except LedgerUnavailable as exc:
-        raise BrokerUnavailable(NAME, str(exc)) from exc
+    movements = await session.records(lambda records: records.movements(account))
     held = {
         session.contracts.symbol_of(contract) or str(contract.conId): exact(qty)
         for of, contract, qty in positions

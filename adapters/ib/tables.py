@@ -56,3 +56,12 @@ class IbCashRow(SQLModel, table=True):
     value_time: datetime = Field(sa_type=UtcDateTime)
     symbol: str | None
     text: str
+
+
+class IbRequestRow(SQLModel, table=True):
+    """A request to change an order that IB has answered; it is not sent again."""
+
+    __tablename__ = "ib_request"
+    account: str = Field(primary_key=True)
+    cl_ord_id: str = Field(primary_key=True)
+    answered_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,4 +1,4 @@
-"""Interactive Brokers: reports as first heard, and cash."""
+"""Interactive Brokers: reports as first heard, cash, and changes asked for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,12 +50,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account", "exec_id"),
     )
+    op.create_table(
+        "ib_request",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("cl_ord_id", sa.String(), nullable=False),
+        sa.Column("answered_at", adapters.sql.columns.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account", "cl_ord_id"),
+    )
     with op.batch_alter_table("ib_report", schema=None) as batch_op:
         batch_op.create_index("ix_ib_report_account_cl_ord_id", ["account", "cl_ord_id"], unique=False)
         batch_op.create_index("ix_ib_report_account_transact_time", ["account", "transact_time"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("ib_request")
     with op.batch_alter_table("ib_report", schema=None) as batch_op:
         batch_op.drop_index("ix_ib_report_account_transact_time")
         batch_op.drop_index("ix_ib_report_account_cl_ord_id")

@@ -1,0 +1,225 @@
+"""Quotes: market data lines, kept alive, counted, and never taken for fresh when they are not."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from adapters.ib.connection import NAME, Connection
+from adapters.ib.contracts import ContractRefused
+from adapters.ib.ib_settings import IbSettings, Role
+from adapters.ib.session import IbSession
+from adapters.ib.sessions import Sessions, process_sessions
+from adapters.request_budget import Priority, RequestBudget
+from trading.errors import BrokerUnavailable, InvalidValue, UnknownSymbol
+
+
+class QuoteKind(IntEnum):
+    """What IB sends: live, the last of a closed market, or 10 to 20 minutes late."""
+
+    LIVE = 1
+    FROZEN = 2
+    DELAYED = 3
+    DELAYED_FROZEN = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The last that was heard of a symbol.
+
+    Attributes:
+        at: when the newest part of it was heard; None while nothing was.
+        error: why IB sends nothing; empty when it does.
+    """
+
+    symbol: str
+    bid: float | None
+    ask: float | None
+    last: float | None
+    bid_size: float | None
+    ask_size: float | None
+    last_size: float | None
+    kind: QuoteKind
+    at: datetime | None
+    error: str = ""
+
+
+# By IB's tick type: live, then delayed.
+_PX = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"}
+_SIZE = {0: "bid_size", 3: "ask_size", 5: "last_size", 69: "bid_size", 70: "ask_size", 71: "last_size"}
+
+
+class _Line:
+    """One market data line, written at every tick."""
+
+    __slots__ = ("ask", "ask_size", "at", "bid", "bid_size", "error", "kind", "last", "last_size", "number", "symbol")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol, self.kind, self.error, self.number = symbol, QuoteKind.LIVE, "", 0
+        self.at: datetime | None = None
+        self.bid: float | None = None
+        self.ask: float | None = None
+        self.last: float | None = None
+        self.bid_size: float | None = None
+        self.ask_size: float | None = None
+        self.last_size: float | None = None
+
+
+class IbQuotes:
+    """Streaming quotes of some symbols.
+
+    Lines are a user's, over all of its sessions; what is above them is refused here and not at IB. After a reconnect,
+    1101 and 2104 all are subscribed anew. A line can die without a word: ask `stale` and have it `renewed`.
+
+    Args:
+        wanted: what IB is asked for where live data are not to be had.
+        sessions: the process's own unless given.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: IbSettings,
+        now: Callable[[], datetime],
+        wanted: QuoteKind = QuoteKind.LIVE,
+        budget: RequestBudget | None = None,
+        sessions: Sessions | None = None,
+    ) -> None:
+        self._settings, self._now, self._wanted, self._budget = settings, now, wanted, budget
+        self._sessions = sessions or process_sessions()
+        self._lines: dict[str, _Line] = {}
+        self._by_number: dict[int, _Line] = {}
+        self._session: IbSession | None = None
+        self._connection: Connection | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def subscribe(self, symbols: Sequence[str]) -> None:
+        """Have quotes of these symbols too.
+
+        Raises:
+            InvalidValue: more symbols than lines; nothing was subscribed.
+            UnknownSymbol: IB does not know one.
+            BrokerUnavailable: IB cannot be asked.
+        """
+        await self._sessions.owner.run(self._subscribe(symbols))
+
+    async def unsubscribe(self, symbols: Sequence[str]) -> None:
+        """Give the lines of these symbols back."""
+        await self._sessions.owner.run(self._unsubscribe(symbols))
+
+    def quotes(self) -> Mapping[str, Quote]:
+        """Return what was last heard of every symbol subscribed."""
+        return {line.symbol: _quote(line) for line in tuple(self._lines.values())}
+
+    def stale(self, after: timedelta) -> tuple[str, ...]:
+        """Return the symbols of which nothing was heard for that long, or ever."""
+        oldest = self._now() - after
+        return tuple(sorted(q.symbol for q in self.quotes().values() if q.at is None or q.at < oldest))
+
+    async def renew(self, symbols: Sequence[str]) -> None:
+        """Subscribe lines anew, such as those that went stale.
+
+        Raises:
+            BrokerUnavailable: IB cannot be asked.
+        """
+        await self._sessions.owner.run(self._renew(symbols))
+
+    async def _ready(self) -> tuple[IbSession, Connection]:
+        session, _ = self._sessions.get(
+            self._settings, Role.DATA, None, now=self._now, budget=self._budget, on_transition=None
+        )
+        if session is not self._session:
+            self._session = session
+            session.on_subscriptions_lost.append(self._renew_all_soon)
+            session.on_error.append(self._refused)
+        connection = await session.ready()
+        if connection is not self._connection:
+            self._connection = connection
+            self._by_number.clear()
+            connection.receiver.on_quote = self._heard
+            await connection.post(lambda: connection.client.reqMarketDataType(int(self._wanted)), Priority.DATA)
+        return session, connection
+
+    async def _subscribe(self, symbols: Sequence[str]) -> None:
+        new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._lines]
+        if len(self._lines) + len(new) > self._settings.quote_lines:
+            rule = f"at most {self._settings.quote_lines}, the lines of this user; unsubscribe some, or book more at IB"
+            raise InvalidValue("market data lines", len(self._lines) + len(new), rule)
+        session, connection = await self._ready()
+        for symbol in new:
+            await self._open_line(session, connection, _Line(symbol))
+
+    async def _open_line(self, session: IbSession, connection: Connection, line: _Line) -> None:
+        try:
+            listed = await session.contracts.look_up(connection, line.symbol)
+        except ContractRefused as exc:
+            raise UnknownSymbol([line.symbol], f"{NAME} ({exc})") from exc
+        line.number, line.error = connection.next_id(), ""
+        self._lines[line.symbol] = self._by_number[line.number] = line
+        client = connection.client
+        await connection.post(
+            lambda: client.reqMktData(line.number, listed.contract, "", False, False, []), Priority.DATA
+        )
+
+    async def _unsubscribe(self, symbols: Sequence[str]) -> None:
+        _, connection = await self._ready()
+        for symbol in symbols:
+            if (line := self._lines.pop(symbol, None)) is not None:
+                await self._close_line(connection, line)
+
+    async def _close_line(self, connection: Connection, line: _Line) -> None:
+        if self._by_number.pop(line.number, None) is not None:
+            await connection.post(lambda: connection.client.cancelMktData(line.number), Priority.DATA)
+
+    async def _renew(self, symbols: Sequence[str]) -> None:
+        session, connection = await self._ready()
+        for line in [self._lines[symbol] for symbol in symbols if symbol in self._lines]:
+            await self._close_line(connection, line)
+            await self._open_line(session, connection, line)
+
+    def _renew_all_soon(self) -> None:
+        self._renewing = asyncio.create_task(self._renew_all())
+
+    async def _renew_all(self) -> None:
+        try:
+            await self._renew(tuple(self._lines))
+        except BrokerUnavailable:
+            return  # the connection is gone again; its return brings us here once more
+
+    def _heard(self, number: int, what: str, value: Any) -> None:
+        line = self._by_number.get(number)
+        if line is None:
+            return
+        if what == "px":
+            tick, px, size = value
+            if (name := _PX.get(tick)) is not None:
+                setattr(line, name, px if px > 0 else None)  # -1 says that there is none
+                setattr(line, f"{name}_size", size)
+        elif what == "size":
+            tick, size = value
+            if (name := _SIZE.get(tick)) is not None:
+                setattr(line, name, size)
+        else:
+            line.kind = QuoteKind(value)
+        line.at = self._now()
+
+    def _refused(self, number: int, code: int, text: str) -> None:
+        if (line := self._by_number.get(number)) is not None and code != 10167:
+            line.error = f"{code}: {text}"
+
+
+def _quote(line: _Line) -> Quote:
+    return Quote(
+        symbol=line.symbol,
+        bid=line.bid,
+        ask=line.ask,
+        last=line.last,
+        bid_size=line.bid_size,
+        ask_size=line.ask_size,
+        last_size=line.last_size,
+        kind=line.kind,
+        at=line.at,
+        error=line.error,
+    )
