@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from adapters.ib import ib_settings
 from adapters.ib.ib_settings import ContractTerms, IbSettings, MaintenanceWindow, Role
 from cli.gateway import DEFAULT_PORT
 from cli.openbell import app
@@ -141,6 +142,16 @@ async def test_the_test_on_the_page_passes():
     exec(code, defined)
 
     await defined["a_fill_that_is_told_twice_counts_once"]()
+
+
+def test_the_words_by_which_a_failure_is_known_are_those_of_the_adapter():
+    source = "".join(file.read_text() for file in Path(ib_settings.__file__).parent.glob("*.py"))
+
+    symptoms = rows(BROKER, "symptom | what the desk does | what you do")
+    quoted = re.findall(r"`([a-z ]{12,})", " ".join(symptoms))
+
+    assert len(quoted) >= 3
+    assert [words for words in quoted if words.strip() not in source] == []
 
 
 def test_the_client_ids_on_the_page_are_those_of_the_roles():
