@@ -2,14 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+INSYNC := .venv-ib-insync/bin
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test test-ib-insync lint bench lock clean
 
 run: $(STAMP)
 	$(BIN)/openbell run
 
-test: $(STAMP) lint
+test: $(STAMP) lint test-ib-insync
 	$(BIN)/pytest
+
+# The older client library of Interactive Brokers shares files with the newer one: it has an environment of its own.
+test-ib-insync: .venv-ib-insync/.installed
+	OPENBELL_IB_LIBRARY=ib_insync $(INSYNC)/python -m pytest tests/adapters/ib tests/ib_gateway
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -29,9 +34,18 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
+.venv-ib-insync/.installed: requirements-ib-insync.lock pyproject.toml $(STAMP)
+	test -x $(INSYNC)/python || $(PYTHON) -m venv .venv-ib-insync
+	$(BIN)/uv pip install --quiet --python $(INSYNC)/python --require-hashes -r requirements-ib-insync.lock
+	$(BIN)/uv pip install --quiet --python $(INSYNC)/python --no-deps --no-build-isolation --editable .
+	touch .venv-ib-insync/.installed
+
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	  --extra ib --extra postgres --extra dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	  --constraint requirements.lock --extra ib-insync --extra dev pyproject.toml \
+	  --output-file requirements-ib-insync.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-ib-insync
