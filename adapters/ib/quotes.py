@@ -94,6 +94,7 @@ class IbQuotes:
         self._session: IbSession | None = None
         self._connection: Connection | None = None
         self._renewing: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()  # two renewals at once would leave a line open that nobody knows
 
     async def subscribe(self, symbols: Sequence[str]) -> None:
         """Have quotes of these symbols too.
@@ -147,9 +148,10 @@ class IbQuotes:
         if len(self._lines) + len(new) > self._settings.quote_lines:
             rule = f"at most {self._settings.quote_lines}, the lines of this user; unsubscribe some, or book more at IB"
             raise InvalidValue("market data lines", len(self._lines) + len(new), rule)
-        session, connection = await self._ready()
-        for symbol in new:
-            await self._open_line(session, connection, _Line(symbol))
+        async with self._one_at_a_time:
+            session, connection = await self._ready()
+            for symbol in new:
+                await self._open_line(session, connection, _Line(symbol))
 
     async def _open_line(self, session: IbSession, connection: Connection, line: _Line) -> None:
         try:
@@ -164,20 +166,22 @@ class IbQuotes:
         )
 
     async def _unsubscribe(self, symbols: Sequence[str]) -> None:
-        _, connection = await self._ready()
-        for symbol in symbols:
-            if (line := self._lines.pop(symbol, None)) is not None:
-                await self._close_line(connection, line)
+        async with self._one_at_a_time:
+            _, connection = await self._ready()
+            for symbol in symbols:
+                if (line := self._lines.pop(symbol, None)) is not None:
+                    await self._close_line(connection, line)
 
     async def _close_line(self, connection: Connection, line: _Line) -> None:
         if self._by_number.pop(line.number, None) is not None:
             await connection.post(lambda: connection.client.cancelMktData(line.number), Priority.DATA)
 
     async def _renew(self, symbols: Sequence[str]) -> None:
-        session, connection = await self._ready()
-        for line in [self._lines[symbol] for symbol in symbols if symbol in self._lines]:
-            await self._close_line(connection, line)
-            await self._open_line(session, connection, line)
+        async with self._one_at_a_time:
+            session, connection = await self._ready()
+            for line in [self._lines[symbol] for symbol in symbols if symbol in self._lines]:
+                await self._close_line(connection, line)
+                await self._open_line(session, connection, line)
 
     def _renew_all_soon(self) -> None:
         self._renewing = asyncio.create_task(self._renew_all())

@@ -25,7 +25,8 @@ T = TypeVar("T")
 _DUPLICATE_ORDER_ID = 103
 _IDS_SKIPPED = 1000  # the gateway has gone back in its sequence, and does not say how far
 _LINK_LOST = (1100, 2110)
-_RESYNCHRONISE = (1101, 1102, 2104, 2106)
+_LINK_BACK = (1101, 1102)
+_FARM_WENT, _FARM_CAME = (2103, 2105), (2104, 2106)
 _SUBSCRIPTIONS_LOST = (1101, 2104)
 
 
@@ -228,6 +229,7 @@ class IbSession:
 
     async def _connect(self, library: Library) -> None:
         self._ended.clear()
+        self._farms: set[str] = set()
         self._next_outcome()
         self._to(SessionState.CONNECTING, f"connecting to {self.name}")
         self.contracts = ContractBook(library, self.settings)
@@ -370,9 +372,11 @@ class IbSession:
         if code in _LINK_LOST and connected:
             self._why = f"{code}: {text}"
             self._to(SessionState.DEGRADED, self._why)
-        elif code in _RESYNCHRONISE and self.state in (SessionState.READY, SessionState.DEGRADED):
-            if self.state is SessionState.DEGRADED and code >= 2100:
-                return  # a farm is back, and the link is not
+        elif code in _FARM_WENT:
+            self._farms.add(_farm(text))
+        elif code in _FARM_CAME and (_farm(text) not in self._farms or self.state is not SessionState.READY):
+            self._farms.add(_farm(text))  # at the login each says that it is there; or the link itself is not
+        elif code in (*_LINK_BACK, *_FARM_CAME) and self.state in (SessionState.READY, SessionState.DEGRADED):
             self._resync = asyncio.create_task(self._synchronise_again(code, f"{code}: {text}"))
 
     async def _synchronise_again(self, code: int, cause: str) -> None:
@@ -419,3 +423,8 @@ class IbSession:
             later=loop.call_later,
             commission_seconds=self.settings.commission_seconds,
         )
+
+
+def _farm(text: str) -> str:
+    """Return which farm a notice is about; "Market data farm connection is OK:usfarm" is about usfarm."""
+    return text.rpartition(":")[2].strip()

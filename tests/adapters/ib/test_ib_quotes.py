@@ -99,7 +99,8 @@ async def test_lines_are_subscribed_anew_when_ib_has_lost_them(desk: Desk, code:
     await quotes.subscribe(["AAPL", "MSFT"])
     await until(lambda: desk.heard("reqMktData") == 2)
 
-    desk.gateway.say(code, "data lost")
+    desk.gateway.farm(2103)
+    desk.gateway.farm(code)
 
     await until(lambda: desk.heard("reqMktData") == 4)
 

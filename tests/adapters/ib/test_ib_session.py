@@ -271,7 +271,7 @@ async def test_what_may_have_been_missed_is_asked_for_again(desk: Desk, code: in
     await desk.broker().connect()
     before = desk.heard("reqAllOpenOrders")
 
-    desk.gateway.say(code, "restored")
+    desk.gateway.farm(code, "ushmds" if code == 2106 else "usfarm")
     await until(lambda: desk.states() == [*UP, "SYNCHRONIZING", "READY"])
 
     assert desk.heard("reqAllOpenOrders") == before + 1
