@@ -101,10 +101,10 @@ def _import(routine: str) -> None:
     if routine in ("ingest", "prepare"):
         import_module("great_expectations")
     if routine == trade_without_prefect.__name__:
-        _take_prefect_out()
+        take_prefect_out()
 
 
-def _take_prefect_out() -> None:
+def take_prefect_out() -> None:
     """Put the tasks' own functions in their place, log as Python does, and publish nothing."""
     from prefect import Task
 

@@ -1,5 +1,6 @@
 """Which provider gives bars, and how it is reached."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -7,10 +8,14 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from adapters.csv_bars import CsvBars
+from adapters.ib.bars import IbBars
+from adapters.ib.budget import gateway_budget
+from adapters.ib.ib_settings import IbSettings
 from adapters.sample_bars import SampleBars
 from adapters.yahoo_bars import YahooBars
 from trading.errors import InvalidValue
 from trading.market import bars
+from trading.market.instruments import Equity
 from trading.market.quality import QualityPolicy
 
 
@@ -20,6 +25,7 @@ class Provider(StrEnum):
     SAMPLE = "sample"
     FILES = "files"
     YAHOO = "yahoo"
+    INTERACTIVE_BROKERS = "interactive_brokers"
 
 
 class BarSource(Block):
@@ -32,7 +38,8 @@ class BarSource(Block):
     name: str = Field(description="Recorded with every bar; one name is one price basis for ever.", min_length=1)
     provider: Provider = Field(
         default=Provider.SAMPLE,
-        description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo.",
+        description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo; "
+        "interactive_brokers: TWS or IB Gateway, which tells no splits or dividends.",
     )
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
@@ -46,6 +53,7 @@ class BarSource(Block):
         default=bars.PriceBasis.RAW, description="files: what has been done to the prices; orders need raw ones."
     )
     base_url: str | None = Field(default=None, description="yahoo: another address to ask, such as a proxy's.")
+    ib: IbSettings = Field(default_factory=IbSettings, description="interactive_brokers: where TWS or IB Gateway is.")
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
 
     def source(self) -> bars.BarSource:
@@ -57,6 +65,8 @@ class BarSource(Block):
                 return self._files()
             case Provider.YAHOO:
                 return self._yahoo()
+            case Provider.INTERACTIVE_BROKERS:
+                return self._interactive_brokers()
 
     def _files(self) -> CsvBars:
         if self.path is None:
@@ -70,6 +80,19 @@ class BarSource(Block):
         )
 
     def _yahoo(self) -> YahooBars:
+        return YahooBars(name=self.name, symbols=self._named(), mic=self.mic, base_url=self.base_url)
+
+    def _interactive_brokers(self) -> IbBars:
+        listed = [Equity(symbol=symbol, mic=self.mic, currency=self.ib.currency) for symbol in self._named()]
+        return IbBars(
+            listed,
+            settings=self.ib,
+            now=lambda: datetime.now(UTC),
+            budget=gateway_budget(self.ib),
+            name=self.name,
+        )
+
+    def _named(self) -> tuple[str, ...]:
         if not self.symbols:
-            raise InvalidValue(f"symbols of bar source {self.name}", [], "named when the provider is yahoo")
-        return YahooBars(name=self.name, symbols=tuple(self.symbols), mic=self.mic, base_url=self.base_url)
+            raise InvalidValue(f"symbols of bar source {self.name}", [], f"named when the provider is {self.provider}")
+        return tuple(self.symbols)

@@ -4,19 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 import sqlalchemy as sa
 from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from adapters.ib.broker import IbBroker
+from adapters.ib.budget import gateway_budget
 from adapters.ib.guard import require_matching_mode
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.session_states import SessionTransition
 from adapters.paper.broker import PaperBroker
 from adapters.paper.paper_settings import PaperSettings
-from adapters.request_budget import RequestBudget
 from blocks.bar_source import BarSource
 from blocks.risk_limits import RiskLimitsBlock
 from trading.broker import Broker
@@ -46,13 +45,11 @@ class Surroundings:
     Attributes:
         engine: the ledger's database, in which adapters keep tables of their own.
         market: the account's bars.
-        requests: a file by which all processes of the desk share one request budget for each gateway.
         on_transition: is told every change of state of a session.
     """
 
     engine: sa.Engine
     market: bars.BarSource
-    requests: Path
     on_transition: Callable[[SessionTransition], None]
 
 
@@ -124,6 +121,6 @@ class BrokerAccount(Block):
             settings=self.ib,
             now=now,
             role=role,
-            budget=RequestBudget(around.requests, limit=self.ib.messages_per_second, seconds=1.0),
+            budget=gateway_budget(self.ib),
             on_transition=around.on_transition,
         )

@@ -73,7 +73,6 @@ class Desk:
         around = Surroundings(
             engine=self.ledger.engine,
             market=self.market.source,
-            requests=self.storage.home / f"ib-{self.account.ib.host}-{self.account.ib.port}.requests",
             on_transition=SessionTrail(self.ledger, self.name, self.role.name.lower()),
         )
         return self.account.broker(around, now, self.role)

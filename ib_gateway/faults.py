@@ -64,12 +64,21 @@ class Faults:
         """Arm one more fault while the gateway runs."""
         self._armed.append(_Armed(fault, random.Random(f"added:{len(self._armed)}")))  # noqa: S311 # repeatable
 
+    @property
+    def struck(self) -> int:
+        """How often a fault has fallen so far."""
+        return sum(armed.struck for armed in self._armed)
+
     def start(self) -> None:
         """Set the clocks of the faults that wait for a time."""
         loop = asyncio.get_running_loop()
         for armed in self._armed:
             if armed.fault.at is not None:
-                self._timers.append(loop.call_later(armed.fault.at, self._befall, armed.fault, None))
+                self._timers.append(loop.call_later(armed.fault.at, self._come_due, armed))
+
+    def _come_due(self, armed: _Armed) -> None:
+        armed.struck += 1
+        self._befall(armed.fault, None)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Do something in a while, unless the gateway is stopped before."""

@@ -1,5 +1,6 @@
 """Fetch daily bars from their source."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 
@@ -28,8 +29,9 @@ async def fetch_bars(market: Market, storage: DeskStorage, session: date, histor
     """
     recent, deep = _split(market, session, history_sessions)
     calendar, far = market.calendar, (history_sessions or FIRST_SESSIONS) - 1
+    # A provider is waited for on a thread of its own: the run goes on to answer Prefect.
     parts = [
-        market.source.fetch(symbols, calendar.sessions_before(session, back), session)
+        await asyncio.to_thread(market.source.fetch, symbols, calendar.sessions_before(session, back), session)
         for symbols, back in ((recent, OVERLAP_SESSIONS), (deep, far))
         if symbols
     ]

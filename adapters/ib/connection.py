@@ -169,6 +169,17 @@ class Connection:
     # -- questions
 
     async def ask(self, key: int | str, send: Callable[[], None], priority: Priority, what: str) -> list[Any]:
+        """Ask what IB always answers, and return all parts of the answer.
+
+        Raises:
+            BrokerUnavailable: no answer within the time, an error instead, or the socket closed.
+        """
+        try:
+            return await self.ask_perhaps(key, send, priority, what)
+        except RequestRefused as exc:
+            raise BrokerUnavailable(NAME, f"{self.place} refused to tell {what}: {exc}") from exc
+
+    async def ask_perhaps(self, key: int | str, send: Callable[[], None], priority: Priority, what: str) -> list[Any]:
         """Ask and return all parts of the answer.
 
         Raises:
@@ -273,7 +284,7 @@ class Connection:
             RequestRefused: 200, there is none.
         """
         number = self.next_id()
-        return await self.ask(
+        return await self.ask_perhaps(
             number, lambda: self.client.reqContractDetails(number, contract), Priority.ORDER, "a contract"
         )
 
@@ -290,7 +301,7 @@ class Connection:
             RequestRefused: 162 (none, or too many questions), 200, 354.
         """
         number = self.next_id()
-        return await self.ask(
+        return await self.ask_perhaps(
             number,
             lambda: self.client.reqHistoricalData(number, contract, ends, duration, size, what, True, 1, False, []),
             Priority.BACKFILL,

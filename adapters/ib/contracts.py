@@ -118,6 +118,18 @@ class ContractBook:
         )
         return Listed(symbol=combo_symbol(legs), contract=contract, con_id=0, steps=())
 
+    async def learn_named(self, connection: Connection) -> None:
+        """Look up what the settings name, so that their symbols are known again in positions and fills.
+
+        Raises:
+            BrokerUnavailable: IB did not answer.
+        """
+        for symbol in self._settings.contracts:
+            try:
+                await self.look_up(connection, symbol)
+            except ContractRefused:
+                continue  # told when it is traded
+
     async def learn_legs(self, connection: Connection, bag: Any) -> None:
         """Ask for the contracts of a combo's legs that are not known by their number."""
         for leg in bag.comboLegs:

@@ -56,7 +56,7 @@ class IbSession:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.settings, self.role, self.state = settings, role, SessionState.DISCONNECTED
-        self.now, self.transitions = now, list[SessionTransition]()
+        self.now = now
         self._records, self._budget, self._sleep, self._chance = records, budget, sleep, chance
         self._on_transition = on_transition
         self._keeping: asyncio.Task[None] | None = None
@@ -262,6 +262,7 @@ class IbSession:
             self._outcome.set_result(None)
 
     async def _ask_everything(self) -> None:
+        await self.contracts.learn_named(self.connection)
         await self.ask_orders()
         await self.connection.ask_positions()
         await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
@@ -322,7 +323,6 @@ class IbSession:
             return
         transition = SessionTransition(at=self.now(), before=self.state, after=state, cause=cause, missed=tuple(missed))
         self.state = state
-        self.transitions.append(transition)
         if self._on_transition is not None:
             self._on_transition(transition)
 

@@ -12,7 +12,9 @@ from prefect.runtime import flow_run
 
 from adapters.ib.sessions import process_sessions
 from adapters.sample_bars import SampleBars
+from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerKind
+from flows.ingest_bars import ingest_bars
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewaySettings
 from tests.flows.desks import SYMBOLS, TUESDAY, WEDNESDAY, a_new_desk, cents, sample_closes
@@ -149,3 +151,15 @@ async def test_a_liquidation_by_the_broker_is_booked_and_told(day: IbDay):
     assert found.break_type is BreakType.ORDER
     assert "KO" not in day.desk.ledger.facts.books(ACCOUNT, EVENING).held()
     assert day.desk.ledger.facts.books(ACCOUNT, EVENING).held() == day.gateway.positions()
+
+
+async def test_bars_come_from_the_gateway_too(day: IbDay):
+    name = f"{day.desk.source}-ib"
+    symbols = ["AAPL", "KO"]
+    await BarSource(name="ib", provider="interactive_brokers", symbols=symbols, ib={"port": day.gateway.port}).asave(
+        name
+    )
+
+    state = await ingest_bars(TUESDAY, source=name, storage=day.desk.storage, history_sessions=5, return_state=True)
+
+    assert state.message == "ib 2022-12-27: trade, 0 quarantined, 10 bars added, 0 changed"

@@ -579,3 +579,16 @@ async def test_a_stop_that_is_not_yet_triggered_works(desk: Desk):
     )
 
     assert [r.ord_status for r in reports] == [OrdStatus.NEW]
+
+
+async def test_an_instrument_that_the_settings_name_keeps_its_name_in_positions(desk: Desk):
+    """IB tells positions under its own symbol, with a blank in class shares (TWS API, "Contracts")."""
+    broker = desk.broker(contracts={"APPLE": ContractTerms(symbol="AAPL")})
+    await broker.submit(a_market_order(symbol="APPLE"))
+    desk.gateway.fill_all()
+    await desk.as_after_a_restart()
+
+    again = desk.broker(contracts={"APPLE": ContractTerms(symbol="AAPL")})
+
+    assert [p.symbol for p in (await again.statement()).positions] == ["APPLE"]
+    assert {r.symbol for r in await again.find("o-1")} == {"APPLE"}

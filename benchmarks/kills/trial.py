@@ -1,0 +1,241 @@
+"""One run: a desk trades over the wire, is killed and disturbed, comes back, and is held against the gateway."""
+
+import asyncio
+import hashlib
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.kills.checks import LimitWatch, Verdict, check_books
+from benchmarks.kills.desk import BEFORE, SESSION, TRIAL, ProcessSessions, Trial, book_name, put_trial_in_place
+from benchmarks.kills.lives import Kill, Killed, Life, adopt_loop, bury_lease, listen_to_commits, live
+from benchmarks.kills.plans import CLOSES, MOST_LIVES, Plan, draw_plan
+from benchmarks.kills.virtual_loop import VirtualLoop
+from blocks.desk import Ledger, Market
+from ib_gateway.faults import Faults
+from ib_gateway.gateway import Gateway
+from ib_gateway.market import Market as GatewayMarket
+from ib_gateway.market_catalogue import full_catalogue
+from ib_gateway.scenarios import Scenario
+from trading.errors import BrokerUnavailable
+from trading.market.timetable import MissedRun
+from trading.reconciliation import Break, Reconciliation
+
+_STORM_PASSES = 45.0  # seconds; longer than any delay
+_CALM_LIVES = 3  # that a book may take once nothing goes wrong any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one run.
+
+    Attributes:
+        digest: of every message and every row; equal when the seed is run again.
+        endings: how each process ended.
+    """
+
+    seed: int
+    violations: tuple[str, ...]
+    duplicates: int
+    lost: int
+    breaches: int
+    unknown_locked: int
+    intents: int
+    accepted: int
+    kills: int
+    faults: int
+    seconds: float
+    digest: str
+    endings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Lives:
+    """The processes of a run, one after another."""
+
+    trial: Trial
+    loop: VirtualLoop
+    verdict: Verdict
+    life: Life | None = None
+    kills: int = 0
+    endings: list[str] = field(default_factory=list)
+
+    async def next(self, work: Any, kill: Kill | None, *, rest: float, calm: bool) -> Any:
+        """Start a process on the files of the one before; return what it returned, or None if it did not."""
+        kept: list[Any] = []
+
+        async def main() -> None:
+            kept.append(await work())
+
+        self.trial.sessions = ProcessSessions()
+        self.life = Life(self.loop, kill)
+        raised = await live(self.life, main())
+        self.trial.ledger.engine.dispose()
+        bury_lease(self.trial.ledger.engine)
+        self.kills += isinstance(raised, Killed)
+        self.endings.append(f"{kill} {type(raised).__name__}: {raised}" if raised else "completed")
+        if (
+            raised is not None
+            and not isinstance(raised, Killed)
+            and (calm or not isinstance(raised, BrokerUnavailable))
+        ):
+            self.verdict.violations.append(f"ended with {type(raised).__name__}: {raised}")
+        await asyncio.sleep(rest)
+        return kept[0] if kept else None
+
+    def message(self) -> None:
+        """Count a message of the process that lives."""
+        if self.life is not None:
+            self.life.message()
+
+
+@cache
+def _catalogue() -> Any:
+    return full_catalogue()
+
+
+@cache
+def prepare_process() -> None:
+    """Make this Python process one that runs trials."""
+    put_trial_in_place()
+    listen_to_commits()
+
+
+def run_seed(seed: int, home: Path, ledger: Ledger, market: Market) -> Outcome:
+    """Run one seed to its end and judge it."""
+    prepare_process()
+    started, plan = time.perf_counter(), draw_plan(seed)
+    for left in home.glob("ledger.db*"):
+        left.unlink()
+    (home / "requests").unlink(missing_ok=True)
+    shutil.copyfile(home / "empty.db", home / "ledger.db")
+    random.seed(seed)  # what jitters by itself
+    loop = VirtualLoop(seed)
+    try:
+        adopt_loop(loop)
+        return loop.run_until_complete(_run(plan, loop, home, ledger, market, started))
+    finally:
+        ledger.engine.dispose()
+        loop.close()
+
+
+async def _run(plan: Plan, loop: VirtualLoop, home: Path, ledger: Ledger, market: Market, started: float) -> Outcome:
+    trial = Trial(plan=plan, home=home, ledger=ledger, market=market, port=0, virtual_time=loop.time)
+    TRIAL.set(trial)
+    verdict = Verdict()
+    lives = _Lives(trial, loop, verdict)
+    gateway = _gateway(trial, lives)
+    watch = LimitWatch(trial, gateway, verdict)
+    trial.intended, accept = watch.intended, gateway.exchange.accept
+
+    def accept_and_look(order: Any) -> None:
+        accept(order)
+        watch.accepted()
+
+    gateway.exchange.accept = accept_and_look  # type: ignore[method-assign]  # looks at every acceptance
+    async with gateway:
+        trial.port = gateway.port
+        for move in plan.moves:
+            loop.call_later(move.at, gateway.set_price, move.symbol, CLOSES[move.symbol] * move.times)
+        await _storm(plan, lives)
+        struck = await _calm_down(gateway)
+        breaks = await _calm(plan, lives)
+        check_books(trial, gateway, breaks, verdict)
+    verdict.violations += loop.complaints
+    digest = _digest(gateway, ledger)
+    return Outcome(
+        seed=plan.seed,
+        violations=tuple(verdict.violations),
+        duplicates=verdict.duplicates,
+        lost=verdict.lost,
+        breaches=verdict.breaches,
+        unknown_locked=verdict.unknown_locked,
+        intents=len(ledger.journal.orders(trial.desk().name)),
+        accepted=sum(bool(o.order_ref) for o in gateway.accepted),
+        kills=lives.kills,
+        faults=struck,
+        seconds=time.perf_counter() - started,
+        digest=digest,
+        endings=tuple(lives.endings),
+    )
+
+
+def _gateway(trial: Trial, lives: _Lives) -> Gateway:
+    plan = trial.plan
+    priced = GatewayMarket(seed=plan.seed, catalogue=_catalogue())
+    for symbol, close in CLOSES.items():
+        priced.set_price(symbol, close)
+    gateway = Gateway(plan.settings, plan.scenario, market=priced, now=trial.now, tick=trial.virtual_time)
+    log = gateway.log_message
+
+    def log_and_count(way: str, client_id: int, name: str, fields: tuple[str, ...]) -> None:
+        log(way, client_id, name, fields)
+        lives.message()
+
+    gateway.log_message = log_and_count  # type: ignore[method-assign]  # counts every message
+    return gateway
+
+
+async def _storm(plan: Plan, lives: _Lives) -> None:
+    """Trade book after book while everything goes wrong; one that cannot be finished is left for the calm."""
+    left = list(range(len(plan.books)))
+    for kill, rest in zip(plan.kills, plan.rests, strict=True):
+        if not left:
+            break
+        if await lives.next(lambda: _trade(left[0]), kill, rest=rest, calm=False) is not None:
+            left.pop(0)
+
+
+async def _calm_down(gateway: Gateway) -> int:
+    """Let pass what is under way, and nothing new go wrong; return how many faults there were."""
+    await asyncio.sleep(_STORM_PASSES)
+    struck = gateway.faults.struck
+    gateway.faults.stop()
+    gateway.faults = Faults(gateway, Scenario())
+    gateway.restore_link()
+    await asyncio.sleep(1)
+    return struck
+
+
+async def _calm(plan: Plan, lives: _Lives) -> tuple[Break, ...]:
+    for book in range(len(plan.books)):
+        await lives.next(lambda book=book: _trade(book), None, rest=1.0, calm=True)  # type: ignore[misc]  # bound now
+    found: Reconciliation | None = await lives.next(_reconcile, None, rest=1.0, calm=True)
+    return found.breaks if found else ()
+
+
+async def _trade(book: int) -> Any:
+    trade_session = import_module("flows.trade_session").trade_session
+    return await trade_session.fn(SESSION, book=book_name(book), missed_run=MissedRun.CATCH_UP)
+
+
+async def _reconcile() -> Any:
+    trial = TRIAL.get()
+    return await import_module("flows.trade_session").reconcile_books(trial.desk(), BEFORE, trial.now)
+
+
+def _digest(gateway: Gateway, ledger: Ledger) -> str:
+    made = hashlib.sha256()
+    for message in gateway.wire_log:
+        made.update(repr((message.way, message.client_id, message.name, message.fields)).encode())
+    with ledger.engine.connect() as connection:
+        for row in _rows(connection):
+            made.update(repr(row).encode())
+    return made.hexdigest()[:16]
+
+
+def _rows(connection: sa.Connection) -> Iterator[Any]:
+    for table in ("new_order", "send_mark", "execution_report", "ib_report", "risk_decision", "alert"):
+        yield from (tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY rowid")))  # noqa: S608
+
+
+__all__ = ["MOST_LIVES", "Outcome", "prepare_process", "run_seed", "timedelta"]
