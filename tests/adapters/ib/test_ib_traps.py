@@ -422,7 +422,7 @@ async def test_a_liquidation_by_the_broker_is_told_as_an_order_of_its_own(desk: 
 
 async def test_a_message_thrown_away_for_pacing_leaves_the_order_unknown_and_says_so(desk: Desk):
     """Error 100 carries no id: 30 of 80 orders stayed PendingSubmit (TWS API, "Order Limitations")."""
-    broker = desk.broker(answer_seconds=0.5)
+    broker = desk.broker(answer_seconds=2)
     await broker.connect()
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.DROP, times=1))
     sending = asyncio.create_task(broker.submit(an_order()))
