@@ -23,6 +23,7 @@ from trading.orders.executions import ExecutionReport
 
 T = TypeVar("T")
 _DUPLICATE_ORDER_ID = 103
+_PORT_CHANGED = 1300
 _IDS_SKIPPED = 1000  # the gateway has gone back in its sequence, and does not say how far
 _LINK_LOST = (1100, 2110)
 _LINK_BACK = (1101, 1102)
@@ -357,6 +358,9 @@ class IbSession:
                 f"client id {client_id} is in use there: another Openbell process has it as its "
                 f"{self.role.name.lower()}, or other software; stop it, or set another client_id"
             )
+        elif code == _PORT_CHANGED:
+            # Later: the library still reads what came with this message.
+            asyncio.get_running_loop().call_soon(self._moved, self.connection, f"{code}: {text}")
         elif error_class is ErrorClass.CONNECTIVITY:
             self._link(code, text)
         elif error_class is ErrorClass.PACING:
@@ -378,6 +382,11 @@ class IbSession:
             self._farms.add(_farm(text))  # at the login each says that it is there; or the link itself is not
         elif code in (*_LINK_BACK, *_FARM_CAME) and self.state in (SessionState.READY, SessionState.DEGRADED):
             self._resync = asyncio.create_task(self._synchronise_again(code, f"{code}: {text}"))
+
+    def _moved(self, connection: Connection, said: str) -> None:
+        if connection is self.connection and connection.is_open:
+            connection.close()
+            self._lost(f"{said}; set the account's port to the new one, for nobody answers on the old one")
 
     async def _synchronise_again(self, code: int, cause: str) -> None:
         self._next_outcome()
