@@ -201,6 +201,7 @@ class IbQuotes:
             if (name := _PX.get(tick)) is not None:
                 setattr(line, name, px if px > 0 else None)  # -1 says that there is none
                 setattr(line, f"{name}_size", size)
+                line.error = ""  # it sends again what it refused, as after a competing session
         elif what == "size":
             tick, size = value
             if (name := _SIZE.get(tick)) is not None:
