@@ -5,7 +5,6 @@ import shutil
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cli.prefect_server import ServerUnavailable, running_server
 from trading.market.calendars import TradingCalendar
+from trading.readiness import Check
 
 _FREE_GB = 2.0
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)  # before this version was written, so no clock that is right shows less
@@ -22,20 +22,6 @@ _CEILINGS = {
     "sqlalchemy": ((2, 1), "with a later one Prefect 3.8 plans no scheduled run, and tells only its log"),
 }
 _EXCLUSIVE = (("ib_async", "ib_insync"), ("aeventkit", "eventkit"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """What one check found.
-
-    Attributes:
-        remedy: what to do about it; None when it is well.
-    """
-
-    name: str
-    ok: bool
-    text: str
-    remedy: str | None = None
 
 
 def checkup(home: Path, *, start_server: bool = False) -> list[Check]:

@@ -253,15 +253,27 @@ def audit() -> None:
 
 
 @app.command
-def doctor(*, start_server: bool = False, as_json: Json = False) -> int:
-    """Check that this machine and this environment can run the desk."""
+def doctor(
+    *,
+    account: Annotated[str | None, Parameter(help="Also check this account, and the gateway that it is at.")] = None,
+    symbol: Annotated[str, Parameter(help="What is quoted at the gateway, and what the what-if order is for.")] = "SPY",
+    start_server: Annotated[bool, Parameter(help="Also start a Prefect server for a moment.")] = False,
+    port: Port = DEFAULT_PORT,
+    as_json: Json = False,
+) -> int:
+    """Check that this machine and this environment can run the desk, and that an account can be traded."""
     from cli.doctor import checkup
-    from cli.pages import show
+    from cli.pages import check_rows, show
 
-    checks = checkup(home_folder(), start_server=start_server)
-    rows = [{"check": c.name, "ok": "yes" if c.ok else "NO", "found": c.text, "remedy": c.remedy or ""} for c in checks]
-    show("Doctor", rows, as_json=as_json)
-    return 0 if all(c.ok for c in checks) else 1
+    home = home_folder()
+    checks = checkup(home, start_server=start_server)
+    if account is not None:
+        from cli.doctor_account import account_checkup
+
+        with _prefect(home, port):
+            checks += asyncio.run(account_checkup(account, symbol))
+    show("Doctor", check_rows(checks), as_json=as_json)
+    return 0 if all(check.ok for check in checks) else 1
 
 
 def main() -> None:

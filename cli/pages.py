@@ -14,6 +14,7 @@ from adapters.sql.rows import json_value
 from trading.market.quality import QualityReport, SymbolVerdict
 from trading.orders.orders import Order
 from trading.positions.books import Books
+from trading.readiness import Check
 from trading.reconciliation import Break, Reconciliation
 from trading.risk.limits import RiskDecision
 
@@ -143,6 +144,11 @@ def risk_rows(verdicts: Sequence[RiskDecision], decision: Mapping[str, Any]) -> 
         }
         for v in verdicts
     ]
+
+
+def check_rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """Return one row per check; what is not well, or could be better, comes with its remedy."""
+    return [{"check": c.name, "ok": c.verdict, "found": c.text, "remedy": c.remedy or ""} for c in checks]
 
 
 def quality_line(report: QualityReport) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.accounts import block_name
 from trading.errors import TradingError
 
 if TYPE_CHECKING:
@@ -68,13 +69,6 @@ async def cancel_working(accounts: Sequence[str]) -> tuple[list[str], list[str]]
 
 
 async def _desk_of(account: str) -> "Desk":
-    """Wire the desk of an account by its name in the ledger, whatever its block is called."""
-    from prefect.client.orchestration import get_client
-
-    from blocks.broker_account import BrokerAccount
     from blocks.desk import open_desk
 
-    async with get_client() as client:
-        saved = await client.read_block_documents_by_type(BrokerAccount.get_block_type_slug())
-    names = [d.name for d in saved if d.name and d.data.get("account") == account]
-    return await open_desk(names[0] if names else account, "desk")
+    return await open_desk(await block_name(account), "desk")

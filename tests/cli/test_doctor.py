@@ -6,7 +6,8 @@ import pytest
 import time_machine
 
 from cli import doctor
-from cli.doctor import Check, checkup
+from cli.doctor import checkup
+from trading.readiness import Check
 
 
 def found(checks: list[Check], name: str) -> Check:
