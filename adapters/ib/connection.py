@@ -190,7 +190,9 @@ class Connection:
         question = self.receiver.ask(key)
         try:
             send()
-            return await asyncio.wait_for(question.answer, self._settings.ask_seconds)
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the answer.
+            async with asyncio.timeout(self._settings.ask_seconds):
+                return await question.answer
         except TimeoutError as exc:
             why = f"{self.place} did not finish its answer about {what} within {self._settings.ask_seconds:g} s"
             raise BrokerUnavailable(NAME, why) from exc

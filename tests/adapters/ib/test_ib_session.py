@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.ib.broker import IbBroker
+from adapters.ib.connection import ConnectionLost
 from adapters.ib.ib_settings import IbSettings, MaintenanceWindow, Role
 from adapters.ib.session import IbSession
 from adapters.ib.session_states import SessionState, backoff_seconds
@@ -52,6 +53,10 @@ async def test_a_session_passes_through_its_states_until_it_is_ready(desk: Desk)
 
 
 async def test_ready_means_that_everything_was_asked_for_on_this_socket(desk: Desk):
+    """Open orders alone say nothing of what was filled or canceled.
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     await desk.broker().connect()
 
     asked = [m.name for m in desk.gateway.wire_log if m.way == "in"]
@@ -78,7 +83,10 @@ async def test_a_wrong_port_is_told_with_what_to_check(desk: Desk):
 
 
 async def test_a_client_id_in_use_is_told_with_who_may_have_it(desk: Desk):
-    """Both libraries tell of it by a bare TimeoutError (ib_async #217)."""
+    """Both libraries tell of it by a bare TimeoutError.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/143
+    """
     await desk.broker().connect()
     other = Sessions()
     desk.sessions.append(other)
@@ -90,6 +98,10 @@ async def test_a_client_id_in_use_is_told_with_who_may_have_it(desk: Desk):
 
 
 async def test_roles_have_client_ids_of_their_own(desk: Desk):
+    """One socket has an id, and orders belong to the id that placed them.
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     for role in Role:
         await desk.broker(role).connect()
 
@@ -151,6 +163,10 @@ async def test_a_gateway_that_takes_the_connection_and_never_answers_is_given_up
 
 
 async def test_a_login_that_waits_for_its_second_factor_is_given_up_and_named(tmp_path: Path):
+    """Once a week somebody has to answer it.
+
+    https://ibkrguides.com/traderworkstation/auto-restart-considerations.htm
+    """
     async with Desk(tmp_path, a_fault("startApi", Action.HANG)) as desk:
         why = await refused(desk.broker(connect_seconds=0.3))
 
@@ -193,7 +209,10 @@ async def test_a_gateway_older_than_the_protocol_is_refused(tmp_path: Path):
 
 
 async def test_a_gateway_that_ignores_what_we_offered_is_refused(desk: Desk):
-    """With a version above what the client offered every openOrder is dropped by its decoder."""
+    """With a version above what the client offered every openOrder is dropped by its decoder.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/138
+    """
     hello = frame(("201", "20261116 10:00:00 UTC"))
     start = frame((15, 1, "DU1234567")) + frame((9, 1, 1))
     async with a_server(hello + start) as port:
@@ -213,7 +232,10 @@ async def test_a_gateway_that_ignores_what_we_offered_is_refused(desk: Desk):
     ],
 )
 async def test_a_synchronisation_that_hangs_is_never_ready(tmp_path: Path, end: str, what: str):
-    """The libraries connect all the same, with a part of the orders (ib_async #54, #82)."""
+    """The libraries connect all the same, with a part of the orders.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/82
+    """
     async with Desk(tmp_path, a_fault(end, Action.HANG)) as desk:
         why = await refused(desk.broker(ask_seconds=0.2))
 
@@ -225,6 +247,10 @@ async def test_a_synchronisation_that_hangs_is_never_ready(tmp_path: Path, end: 
 
 
 async def test_1100_stops_new_orders_and_keeps_listening(desk: Desk):
+    """Fills that come while the link is lost are fills.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/249
+    """
     broker = desk.broker()
     await broker.submit(an_order())
     desk.gateway.say(1100, "Connectivity between IBKR and Trader Workstation has been lost.")
@@ -242,6 +268,10 @@ async def test_1100_stops_new_orders_and_keeps_listening(desk: Desk):
 
 
 async def test_nothing_is_called_absent_while_the_link_is_lost(desk: Desk):
+    """What cannot be asked for is not proven absent.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/249
+    """
     broker = desk.broker()
     await broker.connect()
     desk.gateway.lose_link()
@@ -252,7 +282,10 @@ async def test_nothing_is_called_absent_while_the_link_is_lost(desk: Desk):
 
 
 async def test_what_happened_behind_a_lost_link_is_told_and_said_to_be_late(desk: Desk):
-    """Lean loses these fills, since it drops its callbacks (Lean.Brokerages.InteractiveBrokers #249)."""
+    """Lean loses these fills, since it drops its callbacks.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/249
+    """
     broker = desk.broker()
     await broker.submit(an_order())
     desk.gateway.lose_link()
@@ -267,7 +300,10 @@ async def test_what_happened_behind_a_lost_link_is_told_and_said_to_be_late(desk
 
 @pytest.mark.parametrize("code", [1101, 1102, 2104, 2106])
 async def test_what_may_have_been_missed_is_asked_for_again(desk: Desk, code: int):
-    """After 1101 subscriptions are lost, and bars die silently when a farm flaps (nautilus_trader PR 3968)."""
+    """After 1101 subscriptions are lost, and bars die silently when a farm flaps.
+
+    https://github.com/nautechsystems/nautilus_trader/pull/3968
+    """
     await desk.broker().connect()
     before = desk.heard("reqAllOpenOrders")
 
@@ -279,6 +315,10 @@ async def test_what_may_have_been_missed_is_asked_for_again(desk: Desk, code: in
 
 @pytest.mark.parametrize("code", [2103, 2105, 2107, 2108, 2119, 2157, 2158])
 async def test_a_farm_that_goes_does_not_stop_orders(desk: Desk, code: int):
+    """Farms are of data; orders take another way.
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     broker = desk.broker()
     await broker.connect()
 
@@ -302,7 +342,10 @@ async def test_a_resynchronisation_that_hangs_ends_in_a_new_connection(desk: Des
 
 
 async def test_an_order_whose_socket_died_before_it_arrived_is_unknown_and_then_proven_absent(desk: Desk):
-    """Such an order stays PendingSubmit in the libraries for ever; only orderRef tells (Lean.IB #242)."""
+    """Such an order stays PendingSubmit in the libraries for ever; only orderRef tells.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/242
+    """
     broker = desk.broker()
     await broker.connect()
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.KILL_BEFORE, times=1))
@@ -316,6 +359,10 @@ async def test_an_order_whose_socket_died_before_it_arrived_is_unknown_and_then_
 
 
 async def test_an_order_whose_socket_died_after_it_arrived_is_unknown_and_then_found(desk: Desk):
+    """The gateway has it, and only orderRef tells.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/242
+    """
     broker = desk.broker()
     await broker.connect()
     desk.gateway.faults.add(Fault(on="openOrder", do=Action.KILL_BEFORE, times=1))
@@ -356,6 +403,10 @@ async def test_a_cancel_whose_socket_died_is_unknown_and_may_be_asked_again(desk
 
 
 async def test_a_lost_socket_is_replaced_and_what_was_missed_is_told(desk: Desk):
+    """The libraries' trades are gone after a reconnect.
+
+    https://github.com/erdewit/ib_insync/issues/130
+    """
     broker = desk.broker()
     await broker.submit(a_market_order())
     desk.gateway.drop_connections()
@@ -440,8 +491,25 @@ async def test_closing_twice_is_closing_once_and_the_next_call_opens_again(desk:
     assert await broker.connect() == ("DU1234567",)
 
 
+async def test_a_session_closed_in_the_moment_in_which_its_socket_dies_is_closed(tmp_path: Path):
+    """The end of a question and the end of the task that asked come in the same turn of the loop."""
+    async with Desk(tmp_path, a_fault("positionEnd", Action.HANG)) as desk:
+        session = IbSession(desk.settings(), Role.TRADER, _records(desk), now=desk.clock)
+        connecting = asyncio.ensure_future(session.ready())
+        await until(lambda: desk.heard("reqPositions"))
+
+        session.connection.receiver.fail_all(ConnectionLost("reset by peer"))
+        await asyncio.wait_for(session.close(), 3)
+
+        with pytest.raises(BrokerUnavailable):
+            await connecting
+
+
 async def test_a_session_that_ends_between_two_tasks_is_not_the_tasks_concern(desk: Desk):
-    """Each task makes a broker of its own, on an event loop of its own; the connection stays."""
+    """Each task makes a broker of its own, on an event loop of its own; the connection stays.
+
+    https://github.com/erdewit/ib_insync/issues/33
+    """
     await desk.broker().submit(an_order())
 
     def elsewhere() -> int:
@@ -473,6 +541,10 @@ def test_a_maintenance_window_may_reach_over_midnight(at: datetime, holds: bool)
 
 
 async def test_nothing_new_is_sent_in_a_maintenance_window_and_cancels_still_are(desk: Desk):
+    """IB resets itself each night.
+
+    https://github.com/IbcAlpha/IBC/issues/251
+    """
     window = MaintenanceWindow(starts=time(12), ends=time(13))
     broker = desk.broker(maintenance=(window,))
     await broker.submit(an_order())
@@ -486,6 +558,10 @@ async def test_nothing_new_is_sent_in_a_maintenance_window_and_cancels_still_are
 
 
 async def test_a_connection_lost_in_a_maintenance_window_is_no_fault(desk: Desk):
+    """IB resets itself each night.
+
+    https://github.com/IbcAlpha/IBC/issues/251
+    """
     await desk.broker(maintenance=(MaintenanceWindow(starts=time(9), ends=time(11)),)).connect()
 
     desk.gateway.drop_connections()
