@@ -24,7 +24,7 @@ from blocks.desk import Ledger, Market
 from ib_gateway.faults import Faults
 from ib_gateway.gateway import Gateway
 from ib_gateway.market import Market as GatewayMarket
-from ib_gateway.market_catalogue import full_catalogue
+from ib_gateway.market_catalogue import Catalogue, full_catalogue
 from ib_gateway.scenarios import Scenario
 from trading.errors import BrokerUnavailable
 from trading.market.timetable import MissedRun
@@ -99,8 +99,9 @@ class _Lives:
 
 
 @cache
-def _catalogue() -> Any:
-    return full_catalogue()
+def _catalogue() -> Catalogue:
+    """Return the listings of what is traded; finding one among thousands takes longer than the trade."""
+    return Catalogue(each for each in full_catalogue().all() if each.contract.symbol in CLOSES)
 
 
 @cache
