@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
+from prefect.settings import get_current_settings
+
 from adapters.ib.ib_settings import Role
 from adapters.parquet_bars import ParquetBars
+from adapters.prefect_server import require_protected
 from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerAccount, Mode, Surroundings
@@ -94,6 +97,13 @@ class Desk:
         """Raise NotArmed when the account is live and no person has armed it for now."""
         if self.account.mode is Mode.LIVE:
             self.ledger.arming.require_armed(self.name, now)
+
+    async def require_protected(self) -> None:
+        """Raise NotProtected when the account is live and anyone could start what trades it."""
+        if self.account.mode is Mode.LIVE:
+            api = get_current_settings().api
+            login = api.auth_string or api.key  # the latter at Prefect Cloud
+            await require_protected(api.url or "none", login.get_secret_value() if login else None)
 
 
 async def open_desk(account: str, storage: str) -> Desk:

@@ -228,9 +228,13 @@ def arm(
     reason: Annotated[str, Parameter(help="Why it may trade; kept in the audit trail.")],
 ) -> None:
     """Let a live account trade real money for some hours; it is disarmed by itself."""
+    from cli.arm import require_ready
+
     now = datetime.now(UTC)
-    until = now + timedelta(hours=hours)
-    _ledger().arming.arm(account, until, actor=_person(), reason=reason, now=now)
+    until, ledger = now + timedelta(hours=hours), _ledger()
+    if hours > 0:  # whoever disarms is kept from it by nothing
+        asyncio.run(require_ready(home_folder(), account, now))
+    ledger.arming.arm(account, until, actor=_person(), reason=reason, now=now)
     Console().print(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
 
 

@@ -146,6 +146,11 @@ def running_server(home: Path, port: int = DEFAULT_PORT, *, alone: bool = False)
             stop_child(child)
 
 
+def server_in_use(home: Path) -> PrefectServer | None:
+    """Return the server that the commands of this home would join; None while none runs."""
+    return _recorded(home)
+
+
 def prefect_home(home: Path) -> Path:
     """Return the folder of all that Prefect keeps; made when missing, for its owner only."""
     folder = home.expanduser().absolute() / "prefect"

@@ -30,11 +30,14 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
         LeaseLost: another run trades the account; nothing more was sent.
         DeskHalted: the desk was stopped; nothing more was sent.
         NotArmed: the account is live and not armed; nothing more was sent.
+        NotProtected: the account is live, and anyone may use the Prefect server; likewise.
         BrokerUnavailable: the broker cannot be reached; the rest may be sent by the next run.
     """
     broker, sent = desk.broker(clock), 0
     orders = desk.ledger.journal.orders(desk.name, session=times.session, open_only=True)
     due = [o for o in orders if o.may_be_sent]
+    if due:
+        await desk.require_protected()
     for start in range(0, len(due), BATCH):
         batch = [o for o in due[start : start + BATCH] if o.new_order.expire_time >= clock()]
         desk.require_armed(clock())

@@ -26,6 +26,7 @@
     │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
     ├── NotArmed                   real money, and no person has said that it may be traded now
     ├── NotProven                  real money was to be armed, and it was not proven ready on paper
+    ├── NotProtected               real money, and Prefect's server does not keep strangers out
     ├── BooksDisagree              our books and the broker's differ, so nothing can be sized by them
     ├── DeskHalted                 trading is stopped until a person resumes it
     └── AlertNotDelivered          a channel refused an alert
@@ -260,6 +261,18 @@ class NotProven(TradingError):
         super().__init__(
             f"account {account} may not be armed: {why}; run the deployment prove-readiness with the block of the "
             "paper account at the same gateway, and arm it once that has passed"
+        )
+
+
+class NotProtected(TradingError):
+    """Real money was to be armed or traded by way of a Prefect server that does not ask who is there."""
+
+    def __init__(self, server: str, why: str) -> None:
+        self.server, self.why = server, why
+        super().__init__(
+            f"real money needs a protected Prefect server, and that at {server} {why}; nothing was armed or sent. "
+            "`openbell up` starts a protected one; one of your own needs PREFECT_SERVER_API_AUTH_STRING, and "
+            "PREFECT_API_AUTH_STRING where its flows run"
         )
 
 

@@ -3,13 +3,18 @@
 import asyncio
 import gc
 import itertools
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from adapters.ib.sessions import process_sessions
+from ib_gateway.gateway import Gateway
+from ib_gateway.gateway_settings import GatewaySettings
 from tests.flows.desks import FRIDAY, TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy, a_new_desk
+from tests.flows.ib_days import IbDay
 from trading.risk.limits import RiskLimits
 
 
@@ -77,3 +82,13 @@ def copy_of(tmp_path: Path) -> Copy:
 def _run(made: Coroutine[Any, Any, DeskFolder]) -> DeskFolder:
     with asyncio.Runner() as runner:
         return runner.run(made)
+
+
+@pytest_asyncio.fixture
+async def day(prefect_harness: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IbDay]:
+    day = IbDay(home=tmp_path, patch=monkeypatch)
+    async with Gateway(GatewaySettings(poll_seconds=0), now=lambda: day.now) as gateway:
+        await day.open(gateway)
+        yield day
+        await process_sessions().close_all()
+        process_sessions.cache_clear()

@@ -1,85 +1,13 @@
 """A trading day at Interactive Brokers: over the wire, from the decision to the reconciliation."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
-import pytest_asyncio
-from prefect.runtime import flow_run
-
-from adapters.ib.sessions import process_sessions
-from adapters.sample_bars import SampleBars
 from blocks.bar_source import BarSource
-from blocks.broker_account import BrokerKind
 from flows.ingest_bars import ingest_bars
-from ib_gateway.gateway import Gateway
-from ib_gateway.gateway_settings import GatewaySettings
-from tests.flows.desks import SYMBOLS, TUESDAY, WEDNESDAY, a_new_desk, cents, sample_closes
+from tests.flows.desks import TUESDAY, WEDNESDAY, cents
+from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
 from trading.orders.orders import OrdStatus
 from trading.reconciliation import BreakType
-
-ACCOUNT = "DU1234567"
-NINE_AM = datetime(2022, 12, 28, 14, 0, tzinfo=UTC)  # half an hour before the open in New York
-EVENING = datetime(2022, 12, 28, 22, 15, tzinfo=UTC)
-QUICK = {"connect_seconds": 5, "ask_seconds": 5, "answer_seconds": 5, "commission_seconds": 1}
-
-
-@dataclass(kw_only=True)
-class IbDay:
-    """A desk with an account at a gateway, and the one clock of both."""
-
-    home: Path
-    patch: pytest.MonkeyPatch
-    now: datetime = NINE_AM
-
-    async def open(self, gateway: Gateway) -> None:
-        """Make the desk, with bars up to Tuesday, and quote Wednesday's closes."""
-        self.gateway = gateway
-        for symbol, close in sample_closes(WEDNESDAY).items():
-            gateway.set_price(symbol, cents(close))
-        (self.home / "desk").mkdir()
-        self.desk = await a_new_desk(
-            self.home / "desk",
-            account=ACCOUNT,
-            source={"name": "raw", "provider": "files", "path": raw_bars_in(self.home / "raw")},
-            broker_kind=BrokerKind.INTERACTIVE_BROKERS,
-            ib={"port": gateway.port, **QUICK},
-        )
-        assert (await self.desk.ingest(TUESDAY, history_sessions=10)).is_completed()
-        for module in ("flows.guard", "flows.reconcile_day"):
-            self.patch.setattr(f"{module}.wall_clock", lambda: self.now)
-        self.it_is(NINE_AM)
-
-    def it_is(self, now: datetime) -> None:
-        """Set the clock, and let the next run be one that was scheduled for that time."""
-        self.now = now
-        self.patch.setitem(vars(flow_run), "scheduled_start_time", now)
-
-    def at_broker(self) -> dict[str, Decimal]:
-        return {o.symbol: o.qty for o in self.gateway.accepted}
-
-
-@pytest_asyncio.fixture
-async def day(prefect_harness: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IbDay]:
-    day = IbDay(home=tmp_path, patch=monkeypatch)
-    async with Gateway(GatewaySettings(poll_seconds=0), now=lambda: day.now) as gateway:
-        await day.open(gateway)
-        yield day
-        await process_sessions().close_all()
-        process_sessions.cache_clear()
-
-
-def raw_bars_in(folder: Path) -> Path:
-    """Write the sample's closes as a folder of files that calls them raw."""
-    folder.mkdir()
-    frame = SampleBars().fetch(SYMBOLS, date(2022, 12, 1), WEDNESDAY).bars.frame
-    for symbol, rows in frame.groupby("symbol", observed=True):
-        lines = [f"{r.session:%Y-%m-%d},{f'{r.close!r},' * 4}1000000" for r in rows.itertuples()]
-        (folder / f"{symbol}.csv").write_text("\n".join(["date,open,high,low,close,volume", *lines]))
-    return folder
 
 
 async def test_a_day_over_the_wire_ends_without_a_break(day: IbDay):
