@@ -101,7 +101,8 @@ class _Lives:
 @cache
 def _catalogue() -> Catalogue:
     """Return the listings of what is traded; finding one among thousands takes longer than the trade."""
-    return Catalogue(each for each in full_catalogue().all() if each.contract.symbol in CLOSES)
+    listed = (each for each in full_catalogue().all() if each.contract.symbol in CLOSES)
+    return Catalogue(each for each in listed if each.contract.sec_type == "STK")
 
 
 @cache
