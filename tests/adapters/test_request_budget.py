@@ -39,6 +39,10 @@ def taken(budget: RequestBudget, priority: Priority) -> int:
 
 
 def test_no_more_than_the_limit_goes_out_in_a_second(budget: RequestBudget):
+    """Whoever keeps on above 50 messages a second is disconnected.
+
+    https://interactivebrokers.github.io/tws-api/order_limitations.html
+    """
     assert taken(budget, ORDER) == 9
 
 
@@ -54,6 +58,10 @@ def test_the_wait_told_is_just_long_enough(budget: RequestBudget, clock: Clock):
 
 
 def test_however_much_data_is_asked_for_a_third_is_left_to_orders(budget: RequestBudget):
+    """All messages count against one limit, orders too.
+
+    https://interactivebrokers.github.io/tws-api/order_limitations.html
+    """
     assert taken(budget, BACKFILL) == 3
     assert taken(budget, DATA) == 3
     assert taken(budget, ORDER) == 3

@@ -36,6 +36,10 @@ def test_what_agrees_is_let_through(mode_is_live: bool, port: int, account: str)
     ],
 )
 def test_what_disagrees_is_refused_with_the_way_out(mode_is_live: bool, port: int, account: str, said: str):
+    """7496 and 4001 are live, 7497 and 4002 are paper; DU and DF are paper accounts.
+
+    https://nautilustrader.io/docs/latest/integrations/interactive_brokers/
+    """
     with pytest.raises(InvalidValue) as caught:
         require_matching_mode(mode_is_live, port, account)
 

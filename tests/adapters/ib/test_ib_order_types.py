@@ -126,6 +126,10 @@ async def test_conditions_reach_ib_with_the_number_of_the_other_contract(desk: D
 
 
 async def test_a_bracket_goes_to_work_with_its_last_child_and_one_child_cancels_the_other(desk: Desk):
+    """Only the last order transmits.
+
+    https://github.com/erdewit/ib_insync/issues/71
+    """
     broker = desk.broker()
 
     reports = await broker.submit_list(a_bracket())
@@ -174,7 +178,10 @@ async def test_one_order_of_a_group_that_fills_cancels_the_others(desk: Desk):
 
 
 async def test_a_combo_moves_by_its_own_fill_and_positions_by_those_of_its_legs(desk: Desk):
-    """A debit of 1.00 for 2 combos of +1 call -1 put: each leg trades 2 contracts, the combo 2 units."""
+    """A debit of 1.00 for 2 combos of +1 call -1 put: each leg trades 2 contracts, the combo 2 units.
+
+    https://github.com/erdewit/ib_insync/issues/36
+    """
     legs = (OrderLeg(symbol=CALL, ratio=1, side=Side.BUY), OrderLeg(symbol=PUT, ratio=1, side=Side.SELL))
     order = an_order(qty=2, price=Decimal(1), symbol=combo_symbol(legs), legs=legs)
     broker = desk.broker()
@@ -274,7 +281,10 @@ async def test_cancel_all_cancels_what_other_clients_and_people_placed(desk: Des
 
 
 async def test_prices_are_brought_onto_ibs_steps_and_never_to_a_worse_price(desk: Desk):
-    """AAPL trades in cents: a buy limit of 150.019 goes down to 150.01, a sell limit up to 250.02."""
+    """AAPL trades in cents: a buy limit of 150.019 goes down to 150.01, a sell limit up to 250.02.
+
+    https://interactivebrokers.github.io/tws-api/minimum_increment.html
+    """
     broker = desk.broker()
 
     await broker.submit(an_order("b", price=Decimal("150.019")))

@@ -82,6 +82,10 @@ async def test_it_leaves_the_traders_client_id_alone_and_sends_nothing_to_the_ma
 
 
 async def test_a_what_if_order_tells_margin_and_commission():
+    """Nothing is sent to an exchange.
+
+    https://interactivebrokers.github.io/tws-api/margin.html
+    """
     async with a_gateway() as gateway:
         found = await probe(gateway.port)
 

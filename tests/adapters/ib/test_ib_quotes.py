@@ -44,7 +44,10 @@ def _con_id(desk: Desk) -> int:
 
 
 async def test_more_symbols_than_lines_are_refused_before_ib_is_asked(desk: Desk):
-    """100 lines is what a user has; IB answers 101 (TWS API, "Market Data Lines")."""
+    """100 lines is what a user has; IB answers 101.
+
+    https://aifinhub.io/articles/ibkr-tws-api-rate-limits-2026/
+    """
     quotes = quotes_of(desk, quote_lines=2)
     await quotes.subscribe(["AAPL"])
 
@@ -62,7 +65,10 @@ async def test_an_unknown_symbol_has_no_quote(desk: Desk):
 
 
 async def test_data_that_are_not_paid_for_say_so_and_delayed_ones_are_called_delayed(desk: Desk):
-    """354 without a subscription, 10167 when delayed data come instead (TWS API, "Delayed Data")."""
+    """354 without a subscription, 10167 when delayed data come instead.
+
+    https://interactivebrokers.github.io/tws-api/delayed_data.html
+    """
     desk.gateway.market.without_live_data.add("MSFT")
     live = quotes_of(desk)
     await live.subscribe(["MSFT"])
@@ -79,6 +85,10 @@ async def test_data_that_are_not_paid_for_say_so_and_delayed_ones_are_called_del
 
 
 async def test_a_quote_that_nothing_was_heard_of_for_too_long_is_stale(desk: Desk):
+    """Subscriptions die without a word.
+
+    https://github.com/nautechsystems/nautilus_trader/pull/3968
+    """
     quotes = quotes_of(desk)
     await quotes.subscribe(["AAPL"])
     await until(lambda: quotes.quotes()["AAPL"].last)
@@ -94,7 +104,10 @@ async def test_a_quote_that_nothing_was_heard_of_for_too_long_is_stale(desk: Des
 
 @pytest.mark.parametrize("code", [1101, 2104])
 async def test_lines_are_subscribed_anew_when_ib_has_lost_them(desk: Desk, code: int):
-    """Neither library does so: ib_insync #256; bars die silently when a farm flaps (nautilus_trader PR 3968)."""
+    """Neither library does so: ib_insync #256; bars die silently when a farm flaps (nautilus_trader PR 3968).
+
+    https://github.com/erdewit/ib_insync/issues/256
+    """
     quotes = quotes_of(desk)
     await quotes.subscribe(["AAPL", "MSFT"])
     await until(lambda: desk.heard("reqMktData") == 2)

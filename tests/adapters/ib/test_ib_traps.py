@@ -41,9 +41,9 @@ def say(desk: Desk, code: int, text: str = "as the libraries take it", cl_ord_id
 
 @pytest.mark.parametrize("code", FALSE_ENDS)
 async def test_an_error_message_alone_never_ends_a_live_order(desk: Desk, code: int):
-    """15 orders "canceled" by 10349 were all filled: pst-group/pysystemtrade #1580.
+    """15 orders "canceled" by 10349 were all filled. Also ib_async #191 and #217.
 
-    Also ib_async #191 and #217.
+    https://github.com/pst-group/pysystemtrade/issues/1580
     """
     broker = desk.broker()
     await broker.submit(an_order())
@@ -59,7 +59,10 @@ async def test_an_error_message_alone_never_ends_a_live_order(desk: Desk, code: 
 
 
 async def test_an_order_called_dead_can_still_be_changed(desk: Desk):
-    """The libraries raise AssertionError after the change was sent: ib_insync #502."""
+    """The libraries raise AssertionError after the change was sent.
+
+    https://github.com/erdewit/ib_insync/issues/502
+    """
     broker = desk.broker()
     await broker.submit(an_order())
     say(desk, 10349, "Order TIF was set to DAY based on order preset.")
@@ -70,7 +73,10 @@ async def test_an_order_called_dead_can_still_be_changed(desk: Desk):
 
 
 async def test_a_refused_change_leaves_the_order_working_as_it_was(desk: Desk):
-    """A failed modification is told as a canceled order: erdewit/ib_insync #502."""
+    """A failed modification is told as a canceled order.
+
+    https://github.com/erdewit/ib_insync/issues/502
+    """
     broker = desk.broker()
     await broker.submit(an_order())
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.REJECT, code=201, text="no margin", times=1))
@@ -82,7 +88,10 @@ async def test_a_refused_change_leaves_the_order_working_as_it_was(desk: Desk):
 
 
 async def test_a_time_in_force_is_always_said_so_that_no_preset_fills_it_in(desk: Desk):
-    """10349 comes when TWS fills it in: ib-api-reloaded/ib_async #191."""
+    """10349 comes when TWS fills it in.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/191
+    """
     for kind in TimeInForce:
         if kind is not TimeInForce.GTD:
             await desk.broker().submit(an_order(f"o-{kind}", qty=1 + len(kind.name), time_in_force=kind))
@@ -91,7 +100,10 @@ async def test_a_time_in_force_is_always_said_so_that_no_preset_fills_it_in(desk
 
 
 async def test_a_price_off_the_grid_is_rejected_and_does_not_hang(tmp_path: Path):
-    """ib_insync leaves such an order PendingSubmit for ever, since 110 is a warning to it (wrapper.py, `error`)."""
+    """ib_insync leaves such an order PendingSubmit for ever, since 110 is a warning to it (wrapper.py, `error`).
+
+    https://interactivebrokers.github.io/tws-api/minimum_increment.html
+    """
     fault = Fault(on="placeOrder", do=Action.REJECT, code=110, text="The price does not conform")
     async with Desk(tmp_path, Scenario(faults=(fault,))) as desk:
         [report] = await desk.broker().submit(an_order())
@@ -100,7 +112,10 @@ async def test_a_price_off_the_grid_is_rejected_and_does_not_hang(tmp_path: Path
 
 
 async def test_a_warning_that_an_order_waits_for_the_open_is_not_its_end(tmp_path: Path):
-    """399 "will not be placed at the exchange until": ib_async sets ValidationError (ib_async #217)."""
+    """399 "will not be placed at the exchange until": ib_async sets ValidationError.
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     async with Desk(tmp_path, session="regular_hours") as desk:
         desk.clock.at = desk.clock.at.replace(hour=5)
         broker = desk.broker()
@@ -112,7 +127,10 @@ async def test_a_warning_that_an_order_waits_for_the_open_is_not_its_end(tmp_pat
 
 
 async def test_short_shares_that_are_being_located_hold_the_order_and_do_not_end_it(desk: Desk):
-    """404 is text for the order's life, and the order trades once shares are found (message codes of the TWS API)."""
+    """404 is text for the order's life, and the order trades once shares are found.
+
+    https://github.com/QuantConnect/Lean/pull/1026
+    """
     broker = desk.broker()
     await broker.submit(an_order(side=Side.SELL, price=Decimal(250)))
 
@@ -123,7 +141,10 @@ async def test_short_shares_that_are_being_located_hold_the_order_and_do_not_end
 
 
 async def test_a_code_that_nobody_knows_proves_nothing(tmp_path: Path):
-    """New codes come with every build; the libraries take each for the end of the order (ib_async #217)."""
+    """New codes come with every build; the libraries take each for the end of the order.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/217
+    """
     fault = Fault(on="placeOrder", do=Action.REJECT, code=19_999, text="something new")
     async with Desk(tmp_path, Scenario(faults=(fault,))) as desk:
         with pytest.raises(OutcomeUnknown, match="19999: something new"):
@@ -134,6 +155,10 @@ async def test_a_code_that_nobody_knows_proves_nothing(tmp_path: Path):
 
 
 async def test_the_settings_may_say_what_a_new_code_means(tmp_path: Path):
+    """New codes come with every build.
+
+    https://github.com/ib-api-reloaded/ib_async/issues/217
+    """
     fault = Fault(on="placeOrder", do=Action.REJECT, code=19_999, text="something new")
     async with Desk(tmp_path, Scenario(faults=(fault,))) as desk:
         [report] = await desk.broker(error_codes={19_999: ErrorClass.FINAL_REJECT}).submit(an_order())
@@ -148,7 +173,10 @@ def test_every_class_has_codes_and_an_unknown_code_is_unknown():
 
 
 async def test_an_order_that_the_exchange_rejects_after_all_is_rejected_with_the_reason(desk: Desk):
-    """Inactive is how IB calls it, which also means held; only the code tells (message code 201)."""
+    """Inactive is how IB calls it, which also means held; only the code tells.
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     broker = desk.broker()
     await broker.submit(an_order())
 
@@ -163,7 +191,10 @@ async def test_an_order_that_the_exchange_rejects_after_all_is_rejected_with_the
 
 
 async def test_a_commission_that_comes_before_its_execution_is_joined(tmp_path: Path):
-    """Both libraries drop it without a word; IB sends either first (wboayue/rust-ibapi #788)."""
+    """Both libraries drop it without a word; IB sends either first.
+
+    https://github.com/wboayue/rust-ibapi/issues/788
+    """
     async with Desk(tmp_path, commission_first=True) as desk:
         broker = desk.broker()
         await broker.submit(a_market_order(qty=1000))
@@ -175,7 +206,10 @@ async def test_a_commission_that_comes_before_its_execution_is_joined(tmp_path: 
 
 
 async def test_a_commission_that_comes_late_corrects_the_execution_and_counts_once(tmp_path: Path):
-    """A commission may be missing for seconds (wboayue/rust-ibapi #788)."""
+    """A commission may be missing for seconds.
+
+    https://github.com/wboayue/rust-ibapi/issues/788
+    """
     late = Scenario(faults=(Fault(on="commissionReport", do=Action.DELAY, seconds=0.4, times=1),))
     async with Desk(tmp_path, late) as desk:
         broker, order = desk.broker(commission_seconds=0.05), a_market_order(qty=1000)
@@ -202,7 +236,7 @@ def _written(desk: Desk, cl_ord_id: str) -> int:
 async def test_a_corrected_execution_supersedes_the_one_before(desk: Desk):
     """Only the digits after the last dot change, and the libraries count both: 20 shares for 10.
 
-    See Execution.execId in the TWS API.
+    https://stoqey.github.io/ib-doc/interfaces/Execution.html
     """
     broker, order = desk.broker(), a_market_order(qty=10)
     await broker.submit(order)
@@ -218,7 +252,10 @@ async def test_a_corrected_execution_supersedes_the_one_before(desk: Desk):
 
 
 async def test_a_busted_execution_counts_no_more(desk: Desk):
-    """A correction to 0 shares takes it back (Execution.execId in the TWS API)."""
+    """A correction to 0 shares takes it back (Execution.execId in the TWS API).
+
+    https://stoqey.github.io/ib-doc/interfaces/Execution.html
+    """
     broker, order = desk.broker(), a_market_order(qty=10)
     await broker.submit(order)
     [execution] = desk.gateway.fill("o-1")
@@ -232,7 +269,10 @@ async def test_a_busted_execution_counts_no_more(desk: Desk):
 
 
 async def test_an_execution_that_is_only_known_from_asking_has_its_commission(desk: Desk):
-    """What `reqExecutions` returns in the libraries has none for executions seen before (ib_insync #483)."""
+    """What `reqExecutions` returns in the libraries has none for executions seen before.
+
+    https://interactivebrokers.github.io/tws-api/executions_commissions.html
+    """
     await desk.broker().submit(a_market_order(qty=1000))
     await desk.as_after_a_restart()
     desk.gateway.fill_all()
@@ -243,7 +283,10 @@ async def test_an_execution_that_is_only_known_from_asking_has_its_commission(de
 
 
 async def test_fills_are_told_in_their_order_even_when_commissions_are_not(tmp_path: Path):
-    """Partial fills with the first commission late (wboayue/rust-ibapi #788)."""
+    """Partial fills with the first commission late.
+
+    https://github.com/wboayue/rust-ibapi/issues/788
+    """
     held = Fault(on="commissionReport", do=Action.REORDER, until="commissionReport", times=1)
     async with Desk(tmp_path, Scenario(faults=(held,))) as desk:
         broker = desk.broker()
@@ -257,7 +300,10 @@ async def test_fills_are_told_in_their_order_even_when_commissions_are_not(tmp_p
 
 
 async def test_a_message_that_comes_twice_is_one_fact(tmp_path: Path):
-    """Callbacks repeat, and all of them again at each synchronisation (TWS API, "Execution Details")."""
+    """Callbacks repeat, and all of them again at each synchronisation.
+
+    https://interactivebrokers.github.io/tws-api/executions_commissions.html
+    """
     names = ("openOrder", "orderStatus", "execDetails", "commissionReport")
     twice = Scenario(faults=tuple(Fault(on=name, do=Action.DOUBLE) for name in names))
     async with Desk(tmp_path, twice) as desk:
@@ -272,7 +318,10 @@ async def test_a_message_that_comes_twice_is_one_fact(tmp_path: Path):
 
 
 async def test_a_status_before_its_order_is_kept_for_it(tmp_path: Path):
-    """IB does not promise which comes first, openOrder or orderStatus (TWS API, "Order Submission")."""
+    """IB does not promise which comes first, openOrder or orderStatus.
+
+    https://interactivebrokers.github.io/tws-api/order_submission.html
+    """
     late = Fault(on="openOrder", do=Action.REORDER, until="orderStatus", times=1)
     async with Desk(tmp_path, Scenario(faults=(late,))) as desk:
         reports = await desk.broker().submit(an_order())
@@ -281,7 +330,10 @@ async def test_a_status_before_its_order_is_kept_for_it(tmp_path: Path):
 
 
 async def test_fills_that_a_status_speaks_of_and_nobody_heard_are_asked_for(tmp_path: Path):
-    """Executions may be late in the nightly reset (TWS API, message code 1100)."""
+    """Executions may be late in the nightly reset.
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     lost = tuple(Fault(on=name, do=Action.DROP, times=1) for name in ("execDetails", "commissionReport"))
     async with Desk(tmp_path, Scenario(faults=lost)) as desk:
         broker = desk.broker(ask_again_seconds=3600)
@@ -294,7 +346,10 @@ async def test_fills_that_a_status_speaks_of_and_nobody_heard_are_asked_for(tmp_
 
 
 async def test_a_filled_order_is_a_completed_one_after_a_restart_and_its_fills_are_known(desk: Desk):
-    """Its status then says 0 filled and order id 0; quantity, permId and fills say it (TWS API, completed orders)."""
+    """Its status then says 0 filled and order id 0; quantity, permId and fills say it.
+
+    https://github.com/erdewit/ib_insync/issues/309
+    """
     order = a_market_order()
     await desk.broker().submit(order)
     await desk.as_after_a_restart()
@@ -306,7 +361,10 @@ async def test_a_filled_order_is_a_completed_one_after_a_restart_and_its_fills_a
 
 
 async def test_a_market_order_may_skip_every_state_in_between(tmp_path: Path):
-    """Some market orders are never told as Submitted (TWS API, "Order Status")."""
+    """Some market orders are never told as Submitted.
+
+    https://interactivebrokers.github.io/tws-api/order_submission.html
+    """
     async with Desk(tmp_path, fills="auto") as desk:
         broker = desk.broker()
         await broker.submit(a_market_order())
@@ -321,6 +379,8 @@ async def test_a_sequence_of_ids_that_was_rolled_back_does_not_change_a_working_
     """The gateway's nightly restart may give order ids anew, and a known id is a change of that order.
 
     Lean.Brokerages.InteractiveBrokers #242.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/242
     """
     broker = desk.broker()
     await broker.submit(an_order("a", price=Decimal(150)))
@@ -334,7 +394,10 @@ async def test_a_sequence_of_ids_that_was_rolled_back_does_not_change_a_working_
 
 
 async def test_a_duplicate_order_id_is_not_taken_for_a_rejection(desk: Desk):
-    """103 may speak of this very order, sent twice by the wire (Lean.IB #242); so it is looked for first."""
+    """103 may speak of this very order, sent twice by the wire; so it is looked for first.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/242
+    """
     broker = desk.broker()
     await broker.connect()
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.REJECT, code=103, text="Duplicate order id", times=1))
@@ -347,6 +410,10 @@ async def test_a_duplicate_order_id_is_not_taken_for_a_rejection(desk: Desk):
 
 
 async def test_a_placed_order_that_the_wire_doubles_is_one_order(tmp_path: Path):
+    """The second has an id that is known.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/242
+    """
     async with Desk(tmp_path, Scenario(faults=(Fault(on="placeOrder", do=Action.DOUBLE),))) as desk:
         reports = await desk.broker().submit(an_order())
 
@@ -355,7 +422,10 @@ async def test_a_placed_order_that_the_wire_doubles_is_one_order(tmp_path: Path)
 
 
 async def test_ib_does_not_refuse_a_reference_twice_so_we_look_before_we_send(desk: Desk):
-    """orderRef is free text to IB (stoqey's documentation of Execution.orderRef)."""
+    """orderRef is free text to IB (stoqey's documentation of Execution.orderRef).
+
+    https://stoqey.github.io/ib-doc/interfaces/Execution.html
+    """
     await desk.broker().submit(an_order())
     await desk.as_after_a_restart()
     with desk.engine.begin() as connection:
@@ -368,7 +438,10 @@ async def test_ib_does_not_refuse_a_reference_twice_so_we_look_before_we_send(de
 
 
 async def test_two_orders_at_ib_for_one_intent_are_both_canceled(desk: Desk):
-    """A change in an outage may leave two working permIds of one reference (nautilus_trader #4564)."""
+    """A change in an outage may leave two working permIds of one reference.
+
+    https://github.com/nautechsystems/nautilus_trader/issues/4564
+    """
     broker = desk.broker()
     await broker.submit(an_order())
     twin = desk.gateway.place_manual("AAPL", Decimal(100), price=Decimal(150), order_ref="o-1")
@@ -382,7 +455,10 @@ async def test_two_orders_at_ib_for_one_intent_are_both_canceled(desk: Desk):
 
 
 async def test_canceling_the_order_of_another_client_is_refused_and_not_left_pending(desk: Desk):
-    """IB answers 10147, and the libraries wait in PendingCancel for ever (TWS API, "Open Orders")."""
+    """IB answers 10147, and the libraries wait in PendingCancel for ever.
+
+    https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/pull/248
+    """
     manual = desk.gateway.place_manual("AAPL", Decimal(5), price=Decimal(150))
     broker = desk.broker()
     await broker.connect()
@@ -392,7 +468,10 @@ async def test_canceling_the_order_of_another_client_is_refused_and_not_left_pen
 
 
 async def test_positions_closed_while_we_were_away_are_gone(desk: Desk):
-    """ib_insync keeps its cache over a reconnect and reports them still (wrapper.py, `reset`)."""
+    """ib_insync keeps its cache over a reconnect and reports them still (wrapper.py, `reset`).
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     broker = desk.broker()
     await broker.submit(a_market_order())
     desk.gateway.fill_all()
@@ -406,7 +485,10 @@ async def test_positions_closed_while_we_were_away_are_gone(desk: Desk):
 
 
 async def test_a_liquidation_by_the_broker_is_told_as_an_order_of_its_own(desk: Desk):
-    """Such executions carry no reference and a liquidation flag (TWS API, Execution.liquidation)."""
+    """Such executions carry no reference and a liquidation flag.
+
+    https://stoqey.github.io/ib-doc/interfaces/Execution.html
+    """
     broker = desk.broker()
     await broker.submit(a_market_order())
     desk.gateway.fill_all()
@@ -421,7 +503,10 @@ async def test_a_liquidation_by_the_broker_is_told_as_an_order_of_its_own(desk: 
 
 
 async def test_a_message_thrown_away_for_pacing_leaves_the_order_unknown_and_says_so(desk: Desk):
-    """Error 100 carries no id: 30 of 80 orders stayed PendingSubmit (TWS API, "Order Limitations")."""
+    """Error 100 carries no id: 30 of 80 orders stayed PendingSubmit.
+
+    https://interactivebrokers.github.io/tws-api/order_limitations.html
+    """
     broker = desk.broker(answer_seconds=2)
     await broker.connect()
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.DROP, times=1))
@@ -435,7 +520,10 @@ async def test_a_message_thrown_away_for_pacing_leaves_the_order_unknown_and_say
 
 
 async def test_more_orders_than_ib_takes_in_a_second_are_slowed_down_and_none_is_lost(desk: Desk):
-    """50 messages a second, and a strike for each second above (TWS API, "Order Limitations")."""
+    """50 messages a second, and a strike for each second above.
+
+    https://interactivebrokers.github.io/tws-api/order_limitations.html
+    """
     broker = desk.broker(ask_seconds=20, answer_seconds=20)
     orders = [an_order(f"o-{n}", qty=n + 1, symbol=symbol) for symbol in ("AAPL", "MSFT", "KO") for n in range(18)]
     orders = [an_order(f"{o.symbol}-{o.cl_ord_id}", symbol=o.symbol, price=Decimal(20)) for o in orders]
@@ -448,7 +536,10 @@ async def test_more_orders_than_ib_takes_in_a_second_are_slowed_down_and_none_is
 
 
 async def test_the_twenty_first_working_order_of_a_side_is_rejected_with_ibs_reason(desk: Desk):
-    """At most 20 active orders per contract, side and account (TWS API, "Order Limitations")."""
+    """At most 20 active orders per contract, side and account.
+
+    https://interactivebrokers.github.io/tws-api/order_limitations.html
+    """
     broker = desk.broker()
     for n in range(20):
         await broker.submit(an_order(f"o-{n}"))
@@ -463,7 +554,10 @@ async def test_the_twenty_first_working_order_of_a_side_is_rejected_with_ibs_rea
 
 
 async def test_an_unknown_contract_is_told_and_no_empty_list(desk: Desk):
-    """The libraries answer a refused question with an empty list unless RaiseRequestErrors is set (ib.py)."""
+    """The libraries answer a refused question with an empty list unless RaiseRequestErrors is set (ib.py).
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     [report] = await desk.broker().submit(an_order(symbol="NONE"))
 
     assert report.ord_status is OrdStatus.REJECTED
@@ -473,7 +567,10 @@ async def test_an_unknown_contract_is_told_and_no_empty_list(desk: Desk):
 
 
 async def test_an_ambiguous_symbol_is_told_with_its_candidates_and_settled_by_the_settings(desk: Desk):
-    """Two companies, one symbol (TWS API, "Requesting Contract Details")."""
+    """Two companies, one symbol.
+
+    https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
     [report] = await desk.broker().submit(an_order(symbol="DUAL"))
 
     assert "'DUAL' is 2 contracts" in report.text
@@ -487,7 +584,10 @@ async def test_an_ambiguous_symbol_is_told_with_its_candidates_and_settled_by_th
 
 
 async def test_ledger_keys_with_the_prefix_of_newer_builds_are_read(tmp_path: Path):
-    """API 10.47 puts `$LEDGER-` before the keys of values per currency (aifinhub.io, API updates 2026)."""
+    """API 10.47 puts `$LEDGER-` before the keys of values per currency.
+
+    https://aifinhub.io/articles/interactive-brokers-api-updates-2026/
+    """
     async with Desk(tmp_path, ledger_prefix=True) as desk:
         statement = await desk.broker().statement()
 
@@ -522,7 +622,10 @@ async def test_account_numbers_do_not_reach_the_log(desk: Desk, caplog: pytest.L
 
 
 async def test_a_reader_sees_the_traders_orders_without_its_client_id(desk: Desk):
-    """Orders of other clients are told only when asked for (TWS API, "Open Orders")."""
+    """Orders of other clients are told only when asked for.
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     await desk.broker().submit(a_market_order())
     reader = desk.broker(Role.READER)
     before = await reader.reports_since(LONG_AGO)
@@ -535,7 +638,10 @@ async def test_a_reader_sees_the_traders_orders_without_its_client_id(desk: Desk
 
 
 async def test_a_stopper_cancels_everything_while_the_trader_hangs(desk: Desk):
-    """Only the client that placed an order may cancel it, but anyone may cancel all (TWS API, reqGlobalCancel)."""
+    """Only the client that placed an order may cancel it, but anyone may cancel all.
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     await desk.broker().submit(an_order())
 
     await desk.broker(Role.STOPPER).cancel_all()
@@ -544,7 +650,10 @@ async def test_a_stopper_cancels_everything_while_the_trader_hangs(desk: Desk):
 
 
 async def test_a_rejected_order_stays_rejected_after_a_restart(desk: Desk):
-    """IB forgets an order that it never took; nobody would know of it but us (TWS API, completed orders)."""
+    """IB forgets an order that it never took; nobody would know of it but us.
+
+    https://interactivebrokers.github.io/tws-api/open_orders.html
+    """
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.REJECT, code=201, text="no margin", times=1))
     rejected = await desk.broker().submit(an_order())
     await desk.as_after_a_restart()
@@ -555,7 +664,10 @@ async def test_a_rejected_order_stays_rejected_after_a_restart(desk: Desk):
 
 
 async def test_a_bracket_cut_off_in_the_middle_is_held_and_completed_when_sent_again(desk: Desk):
-    """An order that was not transmitted survives a crash as a held one (ib_insync, `bracketOrder`)."""
+    """An order that was not transmitted survives a crash as a held one (ib_insync, `bracketOrder`).
+
+    https://github.com/erdewit/ib_insync/issues/346
+    """
     from tests.adapters.ib.test_ib_order_types import a_bracket
 
     broker = desk.broker(answer_seconds=0.5)
@@ -573,7 +685,10 @@ async def test_a_bracket_cut_off_in_the_middle_is_held_and_completed_when_sent_a
 
 
 async def test_a_stop_that_is_not_yet_triggered_works(desk: Desk):
-    """PreSubmitted is what IB calls a stop that it simulates; it may fill at any time (TWS API, "Order Status")."""
+    """PreSubmitted is what IB calls a stop that it simulates; it may fill at any time.
+
+    https://interactivebrokers.github.io/tws-api/order_submission.html
+    """
     reports = await desk.broker().submit(
         an_order(side=Side.SELL, ord_type=OrdType.STOP, stop_px=Decimal(150), price=None)
     )
