@@ -6,6 +6,8 @@ counts: its sockets are reset, its tasks are canceled, and every commit that its
 
 import asyncio
 import contextvars
+import sys
+from collections import Counter
 from collections.abc import Coroutine
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -33,39 +35,53 @@ class Step(StrEnum):
 
 
 class Kill(NamedTuple):
-    """Kill at the nth such step of a life, counted from 1."""
+    """Kill at the nth such step of a life, counted from 1.
+
+    Attributes:
+        at: count only steps of this name: of the function that commits (`journal.intend`), or of the message.
+    """
 
     step: Step
     nth: int
+    at: str = ""
 
 
 class Life:
     """One process, from its start to its end.
 
     Attributes:
-        commits: of changes, done so far.
-        messages: over its sockets, so far.
+        passed: how often it came by each step, by its name and with "" in all.
+        killed_at: step and name of its end, if it was killed.
     """
 
     def __init__(self, loop: VirtualLoop, kill: Kill | None) -> None:
-        self.commits = self.messages = 0
+        self.passed = Counter[tuple[Step, str]]()
+        self.killed_at: tuple[Step, str] | None = None
         self.is_dead = False
         self.death: asyncio.Future[None] = loop.create_future()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.transports: list[asyncio.Transport] = []
         self._kill = kill
 
-    def commit(self, step: Step) -> None:
+    def commit(self, step: Step, name: str) -> None:
         """Pass a commit, unless it is the one to be killed at."""
-        if self.is_dead or self._kill == (step, self.commits):
+        if self.is_dead or self._is_last(step, name):
             self.die()
             raise Killed
 
-    def message(self) -> None:
+    def message(self, name: str) -> None:
         """Pass a message."""
-        self.messages += 1
-        if self._kill == (Step.MESSAGE, self.messages):
+        if self._is_last(Step.MESSAGE, name):
             self.die()
+
+    def _is_last(self, step: Step, name: str) -> bool:
+        self.passed.update(((step, name), (step, "")))
+        if self._kill is None or self._kill != (step, self.passed[step, self._kill.at], self._kill.at):
+            return False
+        if self._kill.at not in ("", name):
+            return False
+        self.killed_at = (step, name)
+        return True
 
     def die(self) -> None:
         """End here and now."""
@@ -136,19 +152,27 @@ def listen_to_commits() -> None:
     commit = DefaultDialect.do_commit
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:
-        life = _LIFE.get()
-        if life is None:
+        life, changes, kept = _LIFE.get(), connection.total_changes, connection.info
+        before, kept["changes"] = kept.get("changes", 0), changes
+        if life is None or changes == before:
             return commit(dialect, connection)
-        changes, kept = connection.total_changes, connection.info
-        if changes == kept.get("changes", 0):
-            return commit(dialect, connection)
-        kept["changes"] = changes
-        life.commits += 1
-        life.commit(Step.BEFORE_COMMIT)
+        name = _who_commits()
+        life.commit(Step.BEFORE_COMMIT, name)
         commit(dialect, connection)
-        return life.commit(Step.AFTER_COMMIT)
+        return life.commit(Step.AFTER_COMMIT, name)
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]  # what the kill tests listen to as well
+
+
+def _who_commits() -> str:
+    """Return module and function of the adapter that has opened the transaction."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        module = frame.f_globals["__name__"]
+        if module.startswith("adapters.") and module != "adapters.sql.engine":
+            return f"{module.rpartition('.')[2]}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return "?"
 
 
 def bury_lease(engine: sa.Engine) -> None:

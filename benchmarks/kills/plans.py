@@ -21,6 +21,31 @@ CLOSES = dict(
 CASH = Decimal(1_000_000)
 MOST_LIVES = 6
 
+COMMITS = (
+    "journal.intend",
+    "journal.mark_sending",
+    "journal.mark",
+    "journal.record",
+    "records.add",
+    "records.open_account",
+    "books.record_cash",
+    "books.record_reconciliation",
+    "broker_sessions.record",
+    "leases.acquire",
+    "leases.renew",
+    "leases.release",
+    "outbox.raise_alert",
+)
+MESSAGES = (
+    *("placeOrder", "placeOrder", "placeOrder", "openOrder", "orderStatus", "execDetails", "commissionReport", "error"),
+    *("startApi", "nextValidId", "managedAccounts", "reqCurrentTime", "currentTime", "reqContractDetails"),
+    *("contractDetails", "contractDetailsEnd", "reqMarketRule", "marketRule", "reqAllOpenOrders", "openOrderEnd"),
+    *("reqCompletedOrders", "completedOrder", "completedOrdersEnd", "reqExecutions", "execDetailsEnd"),
+    *("reqPositions", "position", "positionEnd", "cancelPositions", "reqAccountUpdatesMulti", "accountUpdateMulti"),
+    *("accountUpdateMultiEnd", "cancelAccountUpdatesMulti"),
+)
+"""Every step of `trade_session` at which its process can be killed; the tests look that none is missing."""
+
 _ASKED = ("openOrder", "orderStatus", "execDetails", "commissionReport")
 _ENDS = ("openOrderEnd", "completedOrdersEnd", "execDetailsEnd", "positionEnd", "accountUpdateMultiEnd")
 _FARMS = (2103, 2104, 2105, 2106, 2107, 2108, 2158)
@@ -100,7 +125,7 @@ def _limits(draw: random.Random) -> RiskLimits:
 
 
 def _wishes(draw: random.Random, symbols: list[str]) -> tuple[Wish, ...]:
-    return tuple(_wish(draw, symbol) for symbol in sorted(draw.sample(symbols, draw.randint(2, min(5, len(symbols))))))
+    return tuple(_wish(draw, symbol) for symbol in sorted(draw.sample(symbols, draw.randint(2, len(symbols)))))
 
 
 def _wish(draw: random.Random, symbol: str) -> Wish:
@@ -132,10 +157,15 @@ def _move(draw: random.Random, symbols: list[str]) -> PriceMove:
 
 
 def _kill(draw: random.Random) -> Kill | None:
+    """Draw a step of any life, or one of a kind that is rare and matters."""
     step = draw.choice((None, Step.BEFORE_COMMIT, Step.AFTER_COMMIT, Step.MESSAGE, Step.MESSAGE))
     if step is None:
         return None
-    return Kill(step, draw.randint(1, 120 if step is Step.MESSAGE else 30))
+    if draw.random() < 0.3:
+        return Kill(step, draw.randint(1, 120 if step is Step.MESSAGE else 30))
+    if step is Step.MESSAGE:
+        return Kill(step, draw.choice((1, 1, 2, 3, 5)), draw.choice(MESSAGES))
+    return Kill(step, draw.choice((1, 1, 2, 3)), draw.choice(COMMITS))
 
 
 def _fault(draw: random.Random, symbols: list[str]) -> Fault:

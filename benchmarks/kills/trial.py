@@ -92,10 +92,10 @@ class _Lives:
         await asyncio.sleep(rest)
         return kept[0] if kept else None
 
-    def message(self) -> None:
+    def message(self, name: str) -> None:
         """Count a message of the process that lives."""
         if self.life is not None:
-            self.life.message()
+            self.life.message(name)
 
 
 @cache
@@ -181,7 +181,7 @@ def _gateway(trial: Trial, lives: _Lives) -> Gateway:
 
     def log_and_count(way: str, client_id: int, name: str, fields: tuple[str, ...]) -> None:
         log(way, client_id, name, fields)
-        lives.message()
+        lives.message(name)
 
     gateway.log_message = log_and_count  # type: ignore[method-assign]  # counts every message
     return gateway
