@@ -146,7 +146,7 @@ class IbSession:
     def notices(self) -> str:
         """Return what IB lately said of messages thrown away, as a clause."""
         text, at = self._pacing
-        return f"; it said {text}" if self._time() - at < self.settings.answer_seconds else ""
+        return f"; it said {text}" if self._time() - at < 2 * self.settings.answer_seconds else ""
 
     async def settled(self) -> None:
         """Have all that was heard written down.

@@ -15,6 +15,7 @@ from adapters.paper.exchange import Exchange
 from adapters.paper.paper_settings import PaperSettings
 from adapters.paper.records import ACCOUNTS, ORDERS, POSITIONS
 from adapters.paper.settlement import Due, Shown, find_due, settle, shown_by
+from adapters.sql.engine import on_disk_later
 from trading.broker import AccountStatement, BrokerFence, BrokerPosition, CashMovement, CashMovementType
 from trading.errors import BrokerUnavailable, MarketDataError, OutcomeUnknown
 from trading.market.bars import BarSource
@@ -70,7 +71,10 @@ class PaperBroker:
         settings: PaperSettings,
         now: Callable[[], datetime],
     ) -> None:
-        self._engine, self._account, self._market = engine, account, market
+        # Like a broker far away it may, in a power cut, forget an order whose answer nobody has kept: the ledger's own
+        # commit of the answer puts both on disk. So five hundred orders need not wait for it five hundred times.
+        self._engine = on_disk_later(engine)
+        self._account, self._market = account, market
         self._settings, self._now = settings, now
         self._listed: Mapping[str, Instrument] = {}
         self._asking = threading.Lock()

@@ -21,6 +21,7 @@ _DRIVERS = {
 _FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _PATIENCE = 10  # s, that another process's lock is waited for
 _WRITE_LOCK = 0x6F70656E62656C6C  # "openbell"; PostgreSQL keeps advisory locks per database
+_LATER = "on_disk_later"
 
 
 def make_engine(url: str) -> sa.Engine:
@@ -37,6 +38,14 @@ def make_engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _set_up_sqlite if _is_sqlite(engine) else _set_up_postgresql)
     sa.event.listen(engine, "begin", _begin_sqlite if _is_sqlite(engine) else _begin_postgresql)
     return engine
+
+
+def on_disk_later(engine: sa.Engine) -> sa.Engine:
+    """Return the engine with commits that are on disk not when they return, but with the next commit of the other.
+
+    What a power cut takes is then the end of the database's history, never a part out of its middle.
+    """
+    return engine.execution_options(**{_LATER: True})
 
 
 @contextmanager
@@ -102,8 +111,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event below starts the transactions
     connection.execute(f"pragma busy_timeout={_PATIENCE * 1000}")
     _switch_to_wal(connection)
-    for pragma in ("synchronous=full", "foreign_keys=on"):
-        connection.execute("pragma " + pragma)
+    connection.execute("pragma foreign_keys=on")
 
 
 def _switch_to_wal(connection: Any) -> None:
@@ -127,6 +135,7 @@ def _set_up_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"PRAGMA synchronous={'normal' if _is_later(connection) else 'full'}")
     # A transaction that reads first and writes later fails when another process commits in between: lock now.
     connection.exec_driver_sql("BEGIN" if _is_read_only(connection) else "BEGIN IMMEDIATE")
 
@@ -135,6 +144,12 @@ def _begin_postgresql(connection: sa.Connection) -> None:
     # Row locks would not do: two writers may both add the next audit entry, or fold an order without the other's fill.
     if not _is_read_only(connection):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+    if _is_later(connection):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def _is_later(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get(_LATER))
 
 
 def _is_read_only(connection: sa.Connection) -> bool:

@@ -21,6 +21,7 @@ from adapters.sql.order_rows import (
     REQUEST,
     STATE,
     fold_states,
+    insert_states,
     open_ids,
     orders_of,
     read_orders,
@@ -31,7 +32,7 @@ from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table
 from adapters.sql.tables import DecisionRow, RiskDecisionRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
-from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry
+from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
 from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
 from trading.reconciliation import Break, BreakType
 from trading.risk.gate import RiskState, check_orders
@@ -286,7 +287,7 @@ def _insert_intents(
             for i, o in enumerate(orders)
         ]
         connection.execute(sa.insert(ORDER), intents)
-        fold_states(connection, [o.cl_ord_id for o in orders])
+        insert_states(connection, [fold_order(o, (), ()) for o in orders])
 
 
 def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDecision, ...]:

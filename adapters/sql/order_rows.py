@@ -23,17 +23,22 @@ def fold_states(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> set[str
     if orders:
         for part in chunks(cl_ord_ids):
             connection.execute(sa.delete(STATE).where(STATE.c.cl_ord_id.in_(part)))
-        rows = [
-            {
-                "cl_ord_id": o.cl_ord_id,
-                "account": o.new_order.account,
-                "ord_status": o.ord_status.value,
-                "is_open": o.ord_status.is_open,
-            }
-            for o in orders
-        ]
-        connection.execute(sa.insert(STATE), rows)
+        insert_states(connection, orders)
     return {o.cl_ord_id for o in orders}
+
+
+def insert_states(connection: sa.Connection, orders: Sequence[Order]) -> None:
+    """Write down the state of orders that have none there."""
+    rows = [
+        {
+            "cl_ord_id": o.cl_ord_id,
+            "account": o.new_order.account,
+            "ord_status": o.ord_status.value,
+            "is_open": o.ord_status.is_open,
+        }
+        for o in orders
+    ]
+    connection.execute(sa.insert(STATE), rows)
 
 
 def orders_of(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:

@@ -77,8 +77,7 @@ def legs_of(values: Sequence[Mapping[str, Any]] | None) -> tuple[OrderLeg, ...]:
 
 def flat(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a row: enums as their value, tuples as JSON, empty ones as nothing."""
-    row = {f.name: getattr(value, f.name) for f in fields(value)}
-    return {k: _column(v) for k, v in row.items()}
+    return {name: _column(getattr(value, name)) for name in value.__dataclass_fields__}
 
 
 def _column(value: Any) -> Any:

@@ -71,7 +71,9 @@ async def test_an_order_that_nobody_here_made_is_a_break(traded_desk: DeskFolder
     desk = await copy_of(traded_desk)
     change(
         desk,
-        "INSERT INTO paper_report SELECT account, 'by-hand-1', number, order_id, 'x-1', 'new', 'new', symbol, side, "
+        "INSERT INTO paper_report (account, cl_ord_id, number, order_id, exec_id, exec_type, ord_status, symbol, side, "
+        "last_qty, last_px, cum_qty, commission, transact_time, text, session) "
+        "SELECT account, 'by-hand-1', number, order_id, 'x-1', 'new', 'new', symbol, side, "
         "'0', NULL, '0', '0', transact_time, text, session FROM paper_report WHERE symbol = 'KO' AND number = 1",
     )
 
