@@ -31,7 +31,7 @@ from trading.market.timetable import MissedRun
 from trading.reconciliation import Break, Reconciliation
 
 _STORM_PASSES = 45.0  # seconds; longer than any delay
-_CALM_LIVES = 3  # that a book may take once nothing goes wrong any more
+_LAST_FILLS = 300.0  # seconds; longer than it takes to fill the largest order slice by slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,8 @@ async def _calm_down(gateway: Gateway) -> int:
 async def _calm(plan: Plan, lives: _Lives) -> tuple[Break, ...]:
     for book in range(len(plan.books)):
         await lives.next(lambda book=book: _trade(book), None, rest=1.0, calm=True)  # type: ignore[misc]  # bound now
-    found: Reconciliation | None = await lives.next(_reconcile, None, rest=1.0, calm=True)
+    await asyncio.sleep(_LAST_FILLS)  # what is filled between the last look and the check would differ rightly
+    found: Reconciliation | None = await lives.next(_reconcile, None, rest=0.0, calm=True)
     return found.breaks if found else ()
 
 
