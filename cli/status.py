@@ -27,6 +27,7 @@ def _account_row(ledger: "Ledger", account: str) -> dict[str, Any]:
         "traded by": lease.holder if lease else "nobody",
         "working orders": len(ledger.journal.orders(account, open_only=True)),
         "reconciled": last.session if last else None,
+        "at": last.reconciled_at if last else None,
         "equity": last.equity if last else None,
         "breaks": len(last.breaks) if last else None,
     }

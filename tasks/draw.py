@@ -15,7 +15,8 @@ from tasks.publish import publish_png
 @task(name="draw_equity", timeout_seconds=60, cache_policy=NO_CACHE)
 async def draw_equity(desk: Desk) -> int:
     """Publish the account's equity by session as a picture, and return the number of its points."""
-    points = [(r.session, r.equity) for r in desk.ledger.facts.reconciliations(desk.name)]
+    closes_at, worth = desk.market.calendar.close_at, desk.ledger.facts.reconciliations(desk.name)
+    points = [(r.session, r.equity) for r in worth if r.reconciled_at >= closes_at(r.session)]  # earlier: a check
     if points:
         await publish_png("equity", equity_png(desk.name, points), f"Equity of {desk.name}")
     return len(points)

@@ -1,5 +1,6 @@
 """Reconcile our books with the broker's."""
 
+import asyncio
 from datetime import date, timedelta
 
 from prefect import task
@@ -18,9 +19,15 @@ COMPARED = timedelta(days=10)  # executions before that were compared on their d
 
 
 @task(name="reconcile_books", retries=2, retry_delay_seconds=[2, 10], timeout_seconds=300, cache_policy=NO_CACHE)
-async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconciliation:
-    """Collect what the broker states, compare it with our books, record and publish every break not cleared."""
-    breaks, statement = await find_breaks(desk, clock)
+async def reconcile_books(
+    desk: Desk, session: date, clock: Clock, *, look_again_seconds: float = 0.0
+) -> Reconciliation:
+    """Collect what the broker states, compare it with our books, record and publish every break not cleared.
+
+    Args:
+        look_again_seconds: as `find_breaks` takes it.
+    """
+    breaks, statement = await find_breaks(desk, clock, look_again_seconds=look_again_seconds)
     facts = desk.ledger.facts
     executions, books = facts.executions(desk.name), facts.books(desk.name, statement.as_of)
     tell_breaks(desk, session, breaks, clock())
@@ -34,16 +41,35 @@ async def reconcile_books(desk: Desk, session: date, clock: Clock) -> Reconcilia
         breaks=breaks,
     )
     facts.record_reconciliation(desk.name, outcome)
-    await publish_table("breaks", [_row(b) for b in breaks], f"Breaks of {desk.name} after {session}")
+    await publish_table("breaks", [_row(b) for b in breaks], f"Breaks of {desk.name}, session {session}")
     return outcome
 
 
-async def find_breaks(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], AccountStatement]:
-    """Collect what the broker states, and return it with the breaks that nobody has cleared."""
+async def find_breaks(
+    desk: Desk, clock: Clock, *, look_again_seconds: float = 0.0
+) -> tuple[tuple[Break, ...], AccountStatement]:
+    """Collect what the broker states, and return it with the breaks that nobody has cleared.
+
+    Args:
+        look_again_seconds: > 0 while the market is open: a fill between two answers of the broker looks like a break,
+            so both sides are compared once more after that time, and what has gone by then never was one.
+    """
     strangers, statement = await collect_facts(desk, clock)
+    found = await _differences(desk, statement, clock)
+    if found and look_again_seconds:
+        await asyncio.sleep(look_again_seconds)
+        more, statement = await collect_facts(desk, clock)
+        seen, strangers = {(b.break_type, b.subject) for b in found}, (*strangers, *more)
+        again = await _differences(desk, statement, clock)
+        found = tuple(b for b in again if b.is_strange_order or (b.break_type, b.subject) in seen)
+    different = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
+    return uncleared(different, desk.ledger.clearances.of(desk.name)), statement
+
+
+async def _differences(desk: Desk, statement: AccountStatement, clock: Clock) -> tuple[Break, ...]:
     facts = desk.ledger.facts
     executions, since = facts.executions(desk.name), statement.as_of - COMPARED
-    found = reconcile(
+    return reconcile(
         statement=statement,
         broker_reports=await desk.broker(clock).reports_since(since),
         since=since,
@@ -52,8 +78,6 @@ async def find_breaks(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], Acco
         books=facts.books(desk.name, statement.as_of),
         expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
     )
-    different = tuple({(b.break_type, b.subject): b for b in (*strangers, *found)}.values())
-    return uncleared(different, desk.ledger.clearances.of(desk.name)), statement
 
 
 def _row(found: Break) -> dict[str, str]:

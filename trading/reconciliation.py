@@ -58,6 +58,16 @@ class Break:
     text: str
     symbol: str | None = None
 
+    @property
+    def is_strange_order(self) -> bool:
+        """Tell whether it is an order that this desk never made: nobody knows what else it is to do in its symbol."""
+        return self.break_type is BreakType.ORDER and not self.ours
+
+    @property
+    def locks_symbol(self) -> bool:
+        """Tell whether its symbol may not be ordered until it is mended or cleared."""
+        return self.symbol is not None and (self.break_type.locks_symbol or self.is_strange_order)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clearance:
@@ -87,7 +97,7 @@ class Clearance:
             return False
         if found.break_type is BreakType.POSITION:
             return Decimal(self.theirs) - Decimal(self.ours) == Decimal(found.theirs) - Decimal(found.ours)
-        if found.break_type is BreakType.ORDER and not found.ours:
+        if found.is_strange_order:
             return not self.ours
         return (self.ours, self.theirs) == (found.ours, found.theirs)
 
@@ -101,7 +111,7 @@ def symbols_locked_by(breaks: Sequence[Break]) -> dict[str, str]:
     """Return the symbols that may not be ordered until their breaks are mended or cleared, each with the reason."""
     locked: dict[str, str] = {}
     for b in breaks:
-        if b.symbol is not None and b.break_type.locks_symbol:
+        if b.symbol is not None and b.locks_symbol:
             locked.setdefault(b.symbol, f"locked by a break: {b.text}")
     return locked
 
@@ -156,12 +166,12 @@ def _order_breaks(
     statement: AccountStatement, broker_reports: Sequence[ExecutionReport], orders: Sequence[Order]
 ) -> Iterator[Break]:
     ours = {o.cl_ord_id: o for o in orders}
-    working, reported = set(statement.working), {r.cl_ord_id for r in broker_reports}
+    symbols = {r.cl_ord_id: r.symbol for r in broker_reports}
+    working, reported = set(statement.working), symbols.keys()
     for cl_ord_id in sorted((working | reported) - ours.keys()):
-        theirs = "working" if cl_ord_id in working else "reported"
-        yield _order_break(
-            cl_ord_id, "", theirs, "was never made by this desk; find out who did, and cancel or book it"
-        )
+        theirs, symbol = "working" if cl_ord_id in working else "reported", symbols.get(cl_ord_id)
+        what = "was never made by this desk; find out who did, and cancel or book it"
+        yield _order_break(cl_ord_id, "", theirs, what, symbol)
     for cl_ord_id, order in sorted(ours.items()):
         status = order.ord_status.name
         if cl_ord_id in working and not order.ord_status.is_open:
@@ -182,10 +192,9 @@ def _should_work(order: Order) -> bool:
     return order.ord_status.is_open and not order.may_be_sent and order.ord_status not in _RESTING
 
 
-def _order_break(cl_ord_id: str, ours: str, theirs: str, what: str) -> Break:
-    return Break(
-        break_type=BreakType.ORDER, subject=cl_ord_id, ours=ours, theirs=theirs, text=f"order {cl_ord_id} {what}"
-    )
+def _order_break(cl_ord_id: str, ours: str, theirs: str, what: str, symbol: str | None = None) -> Break:
+    text = f"order {cl_ord_id} {what}"
+    return Break(break_type=BreakType.ORDER, subject=cl_ord_id, symbol=symbol, ours=ours, theirs=theirs, text=text)
 
 
 def _execution_breaks(

@@ -159,12 +159,18 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
 
     prefect_deploy_all(desk, PREFECT_FILE.parent)
 
-    assert set(deployed) == {"ingest-bars", "trade-session", "reconcile-day"}
+    assert set(deployed) == {"ingest-bars", "trade-session", "reconcile-day", "check-books", "prove-readiness"}
     assert await deployments(desk) == deployed
     assert {deployment["entrypoint"] for deployment in deployed.values()} == {
         "flows.ingest_bars.ingest_bars",
         "flows.trade_session.trade_session",
         "flows.reconcile_day.reconcile_day",
+        "flows.check_books.check_books",
+        "flows.prove_readiness.prove_readiness",
+    }
+    assert {name for name, deployment in deployed.items() if not deployment["schedules"]} == {
+        "check-books",
+        "prove-readiness",
     }
     assert not any(deployment["pull_steps"] or deployment["path"] for deployment in deployed.values())
 

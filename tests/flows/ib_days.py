@@ -44,7 +44,7 @@ class IbDay:
             **settings,
         )
         assert (await self.desk.ingest(TUESDAY, history_sessions=10)).is_completed()
-        for module in ("flows.guard", "flows.reconcile_day"):
+        for module in ("flows.guard", "flows.reconcile_day", "flows.check_books"):
             self.patch.setattr(f"{module}.wall_clock", lambda: self.now)
         self.it_is(NINE_AM)
 

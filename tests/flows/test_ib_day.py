@@ -49,7 +49,7 @@ async def test_a_run_without_a_gateway_fails_and_says_what_to_check_and_the_next
     assert traded.message == "2022-12-28: 20 orders sent, 20 of 20 filled, 0 working"
 
 
-async def test_an_order_that_somebody_placed_by_hand_is_adopted_and_told_and_locks_nothing_else(day: IbDay):
+async def test_an_order_that_somebody_placed_by_hand_is_adopted_and_told_and_locks_its_symbol_only(day: IbDay):
     await day.desk.trade(None)
     day.gateway.place_manual("KO", Decimal(10))
     day.gateway.fill_all()
@@ -62,6 +62,7 @@ async def test_an_order_that_somebody_placed_by_hand_is_adopted_and_told_and_loc
     assert reconciled.name == "Breaks"
     assert found.break_type is BreakType.ORDER
     assert "was never made by this desk" in found.text
+    assert list(day.desk.ledger.clearances.locked(ACCOUNT)) == ["KO"]
     assert day.desk.ledger.facts.books(ACCOUNT, EVENING).held() == day.gateway.positions()
     day.desk.ledger.clearances.clear(ACCOUNT, found.subject, actor="Ada", reason="my own", now=EVENING)
     assert (await day.desk.reconcile(None)).message.startswith("2022-12-28: 0 breaks")
