@@ -21,9 +21,11 @@ from ib_gateway.levers import Levers
 from ib_gateway.market_catalogue import full_catalogue
 from ib_gateway.presets import PRESETS
 from ib_gateway.scenarios import Action, Fault, Scenario
+from tests.flows.test_prove_readiness import STEPS
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIMULATOR, BROKER = (DOCS / "ib-gateway.md").read_text(), (DOCS / "interactive-brokers.md").read_text()
+READINESS = (DOCS / "readiness.md").read_text()
 Rows = dict[str, tuple[str, ...]]
 
 
@@ -162,7 +164,7 @@ def test_the_client_ids_on_the_page_are_those_of_the_roles():
     }
 
 
-@pytest.mark.parametrize("page", [SIMULATOR, BROKER])
+@pytest.mark.parametrize("page", [SIMULATOR, BROKER, READINESS])
 def test_the_commands_and_files_that_are_named_are_there(page: str):
     commands = set(re.findall(r"`openbell ([a-z]+)", page))
     commands |= set(re.findall(r"^\$ openbell ([a-z]+)", page, re.MULTILINE))
@@ -170,3 +172,18 @@ def test_the_commands_and_files_that_are_named_are_there(page: str):
 
     assert [name for name in sorted(commands) if name not in app] == []
     assert [path for path in linked if not (DOCS / path).exists()] == []
+
+
+def test_every_check_before_real_money_is_on_its_page():
+    head = "check | means | the way out"
+    _, _, rest = READINESS.partition(f"| {head} |\n")
+
+    assert [*rows(READINESS, head), *rows(rest, head)] == STEPS
+
+
+def test_the_deployments_that_are_named_are_deployed():
+    named = set(re.findall(r"deployment `([a-z-]+)`", READINESS + BROKER))
+    deployed = set(re.findall(r"^  - name: ([a-z-]+)$", (DOCS.parent / "prefect.yaml").read_text(), re.MULTILINE))
+
+    assert named == {"check-books", "prove-readiness"}
+    assert named <= deployed
