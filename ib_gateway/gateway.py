@@ -40,6 +40,9 @@ FARMS: Final = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
+NO_LINK: Final = (
+    (2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically."),
+)
 GARBAGE: Final = frame(("\x01\x02", "not", "a", "message"))
 HUGE_FRAME: Final = (2**31 - 1).to_bytes(4, "big") + b"\0" * 64
 
@@ -272,7 +275,7 @@ class Gateway(Levers):
         self.clients.append(client)
         await client.send(15, 1, ",".join(self.accounts))
         await client.send(9, 1, self.exchange.next_order_id(client_id))
-        for code, text in FARMS:
+        for code, text in FARMS if self.teller.is_linked else NO_LINK:
             await client.error(-1, code, text)
 
     def log_message(self, way: str, client_id: int, name: str, fields: tuple[str, ...]) -> None:

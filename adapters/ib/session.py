@@ -63,7 +63,8 @@ class IbSession:
         self._keeping: asyncio.Task[None] | None = None
         self._outcome: asyncio.Future[None] | None = None
         self._wake, self._ended = asyncio.Event(), asyncio.Event()
-        self._why, self._was_ready = "", False
+        self._why, self._cut, self._was_ready = "", "", False
+        self._round = 0
         self._pulses: list[asyncio.Future[None]] = []
         self._missed: list[str] | None = None
         self._asking = asyncio.Lock()
@@ -231,6 +232,7 @@ class IbSession:
     async def _connect(self, library: Library) -> None:
         self._ended.clear()
         self._farms: set[str] = set()
+        self._cut = ""
         self._next_outcome()
         self._to(SessionState.CONNECTING, f"connecting to {self.name}")
         self.contracts = ContractBook(library, self.settings)
@@ -244,16 +246,24 @@ class IbSession:
             raise
 
     async def _synchronise(self, cause: str) -> None:
+        if self._cut:  # said right at the login: what the gateway tells now is not all there is
+            self._to(SessionState.DEGRADED, self._cut)
+            self._fail(self._cut)
+            return
         self._to(SessionState.SYNCHRONIZING, cause)
-        self._missed = []
+        self._round += 1
+        number = self._round
+        self._missed = missed = list[str]()
         try:
             if self._records is not None:
                 await self._ask_everything()
-            missed = tuple(self._missed)
         finally:
-            self._missed = None
+            if self._missed is missed:
+                self._missed = None
         if not self.connection.is_open:
             raise BrokerUnavailable(NAME, self._why or "the gateway closed the connection")
+        if number != self._round:
+            return  # the link went and came meanwhile; the later round asks what was missed
         if self.state is not SessionState.SYNCHRONIZING:
             self._fail(self._why)  # the link to IB was lost meanwhile; its return brings us here again
             return
@@ -373,14 +383,19 @@ class IbSession:
 
     def _link(self, code: int, text: str) -> None:
         connected = self.state in (SessionState.READY, SessionState.DEGRADED, SessionState.SYNCHRONIZING)
-        if code in _LINK_LOST and connected:
-            self._why = f"{code}: {text}"
-            self._to(SessionState.DEGRADED, self._why)
+        if code in _LINK_LOST:
+            self._cut = f"{code}: {text}"
+            if connected:
+                self._why = self._cut
+                self._to(SessionState.DEGRADED, self._why)
         elif code in _FARM_WENT:
             self._farms.add(_farm(text))
         elif code in _FARM_CAME and (_farm(text) not in self._farms or self.state is not SessionState.READY):
             self._farms.add(_farm(text))  # at the login each says that it is there; or the link itself is not
+        elif code in _LINK_BACK and self.state is SessionState.AUTHENTICATING:
+            self._cut = ""
         elif code in (*_LINK_BACK, *_FARM_CAME) and self.state in (SessionState.READY, SessionState.DEGRADED):
+            self._cut = ""
             self._resync = asyncio.create_task(self._synchronise_again(code, f"{code}: {text}"))
 
     def _moved(self, connection: Connection, said: str) -> None:

@@ -211,6 +211,19 @@ async def test_while_the_link_is_lost_orders_wait_and_reports_are_late(lib, open
     assert codes == [1100, 1102]
 
 
+async def test_who_connects_while_the_link_is_lost_is_told_instead_of_the_farms(lib, open_gateway):
+    """2110 is the notice for it: https://interactivebrokers.github.io/tws-api/message_codes.html"""
+    gateway = await open_gateway()
+    gateway.lose_link()
+    ib = lib.IB()
+    codes = codes_of(ib)
+
+    await ib.connectAsync("127.0.0.1", gateway.port, clientId=1)
+
+    assert codes == [2110]
+    ib.disconnect()
+
+
 async def test_with_1101_the_data_subscriptions_are_lost(lib, open_gateway, connect):
     gateway = await open_gateway()
     ib = await connect(gateway)

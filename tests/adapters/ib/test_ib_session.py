@@ -281,6 +281,40 @@ async def test_nothing_is_called_absent_while_the_link_is_lost(desk: Desk):
         await broker.find("o-1")
 
 
+async def test_who_connects_while_the_link_is_lost_is_not_ready_before_it_is_back(desk: Desk):
+    """The gateway still has the order of the process before; who called it absent would send it twice.
+
+    The gateway says 2110 to who connects then: https://interactivebrokers.github.io/tws-api/message_codes.html
+    """
+    broker = desk.broker(answer_seconds=0.1)
+    await broker.connect()
+    desk.gateway.lose_link()
+    await until(lambda: desk.states()[-1] == "DEGRADED")
+    await desk.as_after_a_restart()
+
+    with pytest.raises(BrokerUnavailable, match="2110"):
+        await desk.broker().find("o-1")
+
+    assert desk.states()[-1] == "DEGRADED"
+    desk.gateway.restore_link()
+    await until(lambda: desk.states()[-1] == "READY")
+    assert await desk.broker().find("o-1") == ()
+
+
+async def test_a_link_that_goes_and_comes_during_the_synchronisation_has_all_asked_again(tmp_path: Path):
+    """What was asked while the link was gone is no answer, though the link is back when it ends."""
+    async with Desk(tmp_path, a_fault("reqAllOpenOrders", Action.DELAY, seconds=0.1, nth=1)) as desk:
+        connecting = asyncio.ensure_future(desk.broker().connect())
+        await until(lambda: desk.heard("reqAllOpenOrders") == 1)
+        desk.gateway.lose_link()
+        desk.gateway.restore_link()
+
+        await connecting
+
+        told = [m.name for m in desk.gateway.wire_log if m.way == "out"]
+        assert [told.count(end) for end in ("openOrderEnd", "execDetailsEnd", "accountUpdateMultiEnd")] == [2, 2, 2]
+
+
 async def test_what_happened_behind_a_lost_link_is_told_and_said_to_be_late(desk: Desk):
     """Lean loses these fills, since it drops its callbacks.
 
