@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-import httpx
 import psutil
 
 from cli.children import clean_environment, start_child, stop_child
@@ -170,6 +169,8 @@ def login_path(home: Path) -> Path:
 
 def is_healthy(home: Path, port: int) -> bool:
     """Tell whether a server that takes our login and works answers on the port."""
+    import httpx  # `openbell stop` must not wait for it
+
     user, password = login(home).split(":", 1)
     try:
         with httpx.Client(base_url=f"http://{_HOST}:{port}/api", trust_env=False, timeout=5) as client:

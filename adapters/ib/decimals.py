@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from adapters.sql.columns import plain
+from adapters.plain_decimals import plain
 
 _UNSET = 1e300
 _UNSET_INTEGER = 2147483647

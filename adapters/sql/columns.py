@@ -9,6 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from adapters.plain_decimals import plain
 from trading.errors import InvalidValue
 
 
@@ -72,9 +73,3 @@ def _sqlite_time(element: DatabaseTime, compiler: SQLCompiler, **_: Any) -> str:
 @compiles(DatabaseTime, "postgresql")
 def _postgresql_time(element: DatabaseTime, compiler: SQLCompiler, **_: Any) -> str:  # noqa: ARG001 - SQLAlchemy's
     return "clock_timestamp()"
-
-
-def plain(value: Decimal | str) -> Decimal:
-    """Return the exact value without trailing zeros and without exponent; 100.00 and 1E+2 both give 100."""
-    digits = value if isinstance(value, str) else format(value, "f")  # `normalize` would round to 28 digits
-    return Decimal(digits.rstrip("0").rstrip(".") if "." in digits else digits)

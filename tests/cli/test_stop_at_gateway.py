@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from importlib import import_module
@@ -132,3 +133,12 @@ def test_a_damaged_route_is_named(tmp_path: Path):
 
     with pytest.raises(InvalidValue, match=r"DU7\.json"):
         known_routes(tmp_path)
+
+
+def test_nothing_heavy_is_loaded_before_the_gateway_is_told():
+    """Each of these takes as long to import as everything else that comes before the cancel."""
+    code = "import sys, cli.openbell, cli.stop, blocks.routes, adapters.ib.global_cancel; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert not {"prefect", "sqlalchemy", "pandas", "httpx", "rich.progress"} & set(done.stdout.split())

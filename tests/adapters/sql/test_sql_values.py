@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from adapters.sql.columns import plain
+from adapters.plain_decimals import plain
 from adapters.sql.engine import reading, writing
 from tests.adapters.sql.sql_desk import a_decision, some_orders
 from tests.builders import ACCOUNT, DECIDED, a_movement, a_new_order, a_trade
