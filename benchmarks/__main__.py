@@ -20,6 +20,11 @@ BENCHMARKS = {
     "store.read500x2y": "benchmarks.bars:store_read",
     "gx.1m": "benchmarks.bars:gx_million",
     "trade_session": "benchmarks.sessions:trade_session",
+    "ib.connect": "benchmarks.ib_orders:connect",
+    "ib.order": "benchmarks.ib_orders:orders",
+    "ib.recover": "benchmarks.ib_recovery:recover",
+    "ib.stop": "benchmarks.ib_stop:stop",
+    "ib.ticks": "benchmarks.ib_ticks:ticks",
 }
 
 
