@@ -23,7 +23,7 @@ from trading.broker import CashMovementType
 from trading.orders.executions import ExecType, fold_order
 from trading.orders.orders import OrdStatus
 from trading.positions.books import expected_dividends, fold_books
-from trading.reconciliation import BreakType, reconcile
+from trading.reconciliation import BreakType, reconcile, symbols_locked_by
 
 NEW, FILL = a_report(ExecType.NEW, "n"), a_trade(100, 170, "f", commission=Decimal("1.00"))
 DEPOSIT = a_movement(20_000)
@@ -66,6 +66,17 @@ def test_a_report_about_an_order_never_made_here_is_a_break():
     by_hand = a_report(ExecType.NEW, "h", cl_ord_id="stranger")
 
     assert told(breaks(theirs=(NEW, FILL, by_hand))) == [(BreakType.ORDER, "stranger", "", "reported")]
+
+
+def test_an_order_never_made_here_locks_its_symbol_and_one_of_ours_that_ended_does_not():
+    by_hand = a_report(ExecType.NEW, "h", cl_ord_id="stranger")
+    over = an_order(cl_ord_id="o", ord_status=OrdStatus.CANCELED)
+
+    strange, ours = breaks(theirs=(NEW, FILL, by_hand)), breaks(orders=(FILLED, over), working=("o",))
+
+    assert list(symbols_locked_by(strange)) == [by_hand.symbol]
+    assert ours
+    assert symbols_locked_by(ours) == {}
 
 
 @pytest.mark.parametrize("ord_status", [OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED])
