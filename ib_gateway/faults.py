@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -68,6 +69,13 @@ class Faults:
     def struck(self) -> int:
         """How often a fault has fallen so far."""
         return sum(armed.struck for armed in self._armed)
+
+    def tally(self) -> Counter[str]:
+        """Return how often each kind of fault has fallen so far, such as `drop placeOrder`."""
+        kinds = Counter[str]()
+        for armed in self._armed:
+            kinds[f"{armed.fault.do} {armed.fault.on}".strip()] += armed.struck
+        return +kinds
 
     def start(self) -> None:
         """Set the clocks of the faults that wait for a time."""

@@ -1,13 +1,14 @@
 """One run: a desk trades over the wire, is killed and disturbed, comes back, and is held against the gateway."""
 
 import asyncio
+import gc
 import hashlib
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from benchmarks.kills.checks import LimitWatch, Verdict, check_books
 from benchmarks.kills.desk import BEFORE, SESSION, TRIAL, ProcessSessions, Trial, book_name, put_trial_in_place
 from benchmarks.kills.lives import Kill, Killed, Life, adopt_loop, bury_lease, listen_to_commits, live
-from benchmarks.kills.plans import CLOSES, MOST_LIVES, Plan, draw_plan
+from benchmarks.kills.plans import ACCOUNT, CLOSES, Plan, draw_plan
 from benchmarks.kills.virtual_loop import VirtualLoop
 from blocks.desk import Ledger, Market
 from ib_gateway.faults import Faults
@@ -39,22 +40,29 @@ class Outcome:
     """What became of one run.
 
     Attributes:
+        sent_again: orders that were marked as sending more than once: taken back, or proven absent, in between.
+        kills: how many at each step.
+        faults: how many of each kind.
+        statuses: of the orders in the end.
+        seconds: of processor time.
         digest: of every message and every row; equal when the seed is run again.
         endings: how each process ended.
     """
 
     seed: int
-    violations: tuple[str, ...]
-    duplicates: int
-    lost: int
-    breaches: int
-    unknown_locked: int
-    intents: int
-    accepted: int
-    kills: int
-    faults: int
-    seconds: float
-    digest: str
+    violations: tuple[str, ...] = ()
+    duplicates: int = 0
+    lost: int = 0
+    breaches: int = 0
+    unknown_locked: int = 0
+    intents: int = 0
+    accepted: int = 0
+    sent_again: int = 0
+    kills: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[str, int] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    digest: str = ""
     endings: tuple[str, ...] = ()
 
 
@@ -66,7 +74,7 @@ class _Lives:
     loop: VirtualLoop
     verdict: Verdict
     life: Life | None = None
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
     endings: list[str] = field(default_factory=list)
 
     async def next(self, work: Any, kill: Kill | None, *, rest: float, calm: bool) -> Any:
@@ -81,7 +89,8 @@ class _Lives:
         raised = await live(self.life, main())
         self.trial.ledger.engine.dispose()
         bury_lease(self.trial.ledger.engine)
-        self.kills += isinstance(raised, Killed)
+        if self.life.killed_at is not None:
+            self.kills[" ".join(self.life.killed_at)] += 1
         self.endings.append(f"{kill} {type(raised).__name__}: {raised}" if raised else "completed")
         if (
             raised is not None
@@ -110,12 +119,14 @@ def prepare_process() -> None:
     """Make this Python process one that runs trials."""
     put_trial_in_place()
     listen_to_commits()
+    _catalogue()
+    gc.freeze()  # what is there now stays, and need not be looked through again and again
 
 
 def run_seed(seed: int, home: Path, ledger: Ledger, market: Market) -> Outcome:
     """Run one seed to its end and judge it."""
     prepare_process()
-    started, plan = time.perf_counter(), draw_plan(seed)
+    started, plan = time.process_time(), draw_plan(seed)
     for left in home.glob("ledger.db*"):
         left.unlink()
     (home / "requests").unlink(missing_ok=True)
@@ -125,6 +136,8 @@ def run_seed(seed: int, home: Path, ledger: Ledger, market: Market) -> Outcome:
     try:
         adopt_loop(loop)
         return loop.run_until_complete(_run(plan, loop, home, ledger, market, started))
+    except Exception as exc:  # noqa: BLE001 - a run that cannot be ended is a finding, and the next one goes on
+        return Outcome(seed=seed, violations=(f"the run broke off: {type(exc).__name__} {exc}",))
     finally:
         ledger.engine.dispose()
         loop.close()
@@ -153,7 +166,7 @@ async def _run(plan: Plan, loop: VirtualLoop, home: Path, ledger: Ledger, market
         breaks = await _calm(plan, lives)
         check_books(trial, gateway, breaks, verdict)
     verdict.violations += loop.complaints
-    digest = _digest(gateway, ledger)
+    orders = ledger.journal.orders(ACCOUNT)
     return Outcome(
         seed=plan.seed,
         violations=tuple(verdict.violations),
@@ -161,14 +174,24 @@ async def _run(plan: Plan, loop: VirtualLoop, home: Path, ledger: Ledger, market
         lost=verdict.lost,
         breaches=verdict.breaches,
         unknown_locked=verdict.unknown_locked,
-        intents=len(ledger.journal.orders(trial.desk().name)),
+        intents=len(orders),
         accepted=sum(bool(o.order_ref) for o in gateway.accepted),
+        sent_again=_sent_again(ledger),
         kills=lives.kills,
         faults=struck,
-        seconds=time.perf_counter() - started,
-        digest=digest,
+        statuses=Counter(o.ord_status.value for o in orders),
+        seconds=time.process_time() - started,
+        digest=_digest(gateway, ledger),
         endings=tuple(lives.endings),
     )
+
+
+def _sent_again(ledger: Ledger) -> int:
+    marks = (
+        "SELECT count(*) FROM (SELECT 1 FROM send_mark WHERE mark = 'sending' GROUP BY cl_ord_id HAVING count(*) > 1)"
+    )
+    with ledger.engine.connect() as connection:
+        return int(connection.execute(sa.text(marks)).scalar_one())
 
 
 def _gateway(trial: Trial, lives: _Lives) -> Gateway:
@@ -197,10 +220,10 @@ async def _storm(plan: Plan, lives: _Lives) -> None:
             left.pop(0)
 
 
-async def _calm_down(gateway: Gateway) -> int:
-    """Let pass what is under way, and nothing new go wrong; return how many faults there were."""
+async def _calm_down(gateway: Gateway) -> Counter[str]:
+    """Let pass what is under way, and nothing new go wrong; return what faults there were."""
     await asyncio.sleep(_STORM_PASSES)
-    struck = gateway.faults.struck
+    struck = gateway.faults.tally()
     gateway.faults.stop()
     gateway.faults = Faults(gateway, Scenario())
     gateway.restore_link()
@@ -239,6 +262,3 @@ def _digest(gateway: Gateway, ledger: Ledger) -> str:
 def _rows(connection: sa.Connection) -> Iterator[Any]:
     for table in ("new_order", "send_mark", "execution_report", "ib_report", "risk_decision", "alert"):
         yield from (tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY rowid")))  # noqa: S608
-
-
-__all__ = ["MOST_LIVES", "Outcome", "prepare_process", "run_seed", "timedelta"]

@@ -17,23 +17,33 @@ from typing import Any
 _LONGEST_DISK_WAIT = 0.004  # seconds that work off the loop takes, so that messages can come in between
 _LATENESS = 1e-6  # seconds; no timer of the real world comes to the very tick, and some code relies on it
 _FIRST_PORT = 4002
+_MOST_TURNS = 100_000  # of the loop at one moment of its time; some hundreds are usual
 
 
 class NothingLeftToHappen(Exception):
     """The loop waits, and neither a timer nor a socket will ever wake it."""
 
 
+class NoTimePasses(Exception):
+    """Something is always to be done at once, and so no timer ever comes."""
+
+
 class _Selector(selectors.DefaultSelector):
     """Never waits: when no socket is ready, time moves on to the next timer."""
 
     loop: "VirtualLoop"
+    turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
             raise NothingLeftToHappen
+        self.turns += 1
+        if self.turns > _MOST_TURNS:
+            raise NoTimePasses
         if not ready and timeout:
             self.loop.now += timeout + _LATENESS
+            self.turns = 0
         return ready
 
 

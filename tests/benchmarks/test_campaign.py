@@ -1,0 +1,91 @@
+"""The kill and fault campaign in small: forty fixed seeds, one of them again, and that it would notice."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+RUNS = 40
+# The desk asks no more whether an order is at the broker already, neither after a crash nor before it sends.
+SENDS_WITHOUT_ASKING = """
+from adapters.ib.order_calls import OrderCalls
+from benchmarks.kills.campaign import report
+
+async def nothing(*_): return ()
+async def no(*_): return False
+
+OrderCalls.find, OrderCalls._is_known = nothing, no
+raise SystemExit(report(range(1, 13), 1, each=False))
+"""
+# The gate lets everything through.
+LIMITS_NOTHING = """
+from dataclasses import replace
+import adapters.sql.journal as journal
+from benchmarks.kills.campaign import report
+
+check = journal.check_orders
+journal.check_orders = lambda *a, **k: tuple(replace(d, accepted=True, code=None, limit="") for d in check(*a, **k))
+raise SystemExit(report(range(1, 5), 1, each=False))
+"""
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own: the campaign takes Prefect out of the one it runs in."""
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def campaign(*arguments: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the lines of the runs, and the summary."""
+    done = python("-m", "benchmarks.kills", "--each", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *runs, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    return runs, summary
+
+
+@cache
+def forty_runs() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    return campaign("--runs", str(RUNS))
+
+
+def test_however_the_desk_is_killed_and_disturbed_every_order_is_at_the_broker_once():
+    runs, summary = forty_runs()
+
+    assert [run["seed"] for run in runs] == list(range(1, RUNS + 1))
+    assert (summary["violations"], summary["duplicates"], summary["lost"], summary["breaches"]) == (0, 0, 0, 0)
+    assert summary["accepted"] > RUNS
+    assert summary["statuses"]["filled"] > 10
+
+
+def test_kills_and_faults_did_strike():
+    _, summary = forty_runs()
+
+    assert summary["killed"] > RUNS
+    assert summary["struck"] > RUNS // 2
+    assert {step.split()[0] for step in summary["kills"]} == {"before_commit", "after_commit", "message"}
+    assert {"after_commit journal.mark_sending", "message placeOrder"} <= set(summary["kills"])
+
+
+def test_a_seed_run_again_is_the_same_run_to_the_last_message():
+    runs, _ = forty_runs()
+
+    again, _ = campaign("--runs", "2", "--first-seed", "7")
+
+    assert again == runs[6:8]
+
+
+def test_a_desk_that_sends_without_asking_is_found_out():
+    done = python("-c", SENDS_WITHOUT_ASKING)
+
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["duplicates"] > 0
+    assert "again by python -m benchmarks.kills --runs 1 --first-seed" in done.stdout
+
+
+def test_a_gate_that_lets_everything_through_is_found_out():
+    done = python("-c", LIMITS_NOTHING)
+
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["breaches"] > 0
