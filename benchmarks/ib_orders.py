@@ -37,7 +37,7 @@ def connect(run: Run) -> Iterator[Measurement]:
     """Connect and synchronise: orders, executions, positions, account values."""
     with running_gateway() as gateway:
         desk = open_ib_desk(run.folder / "connect", gateway.port)
-        took, bare = asyncio.run(_connects(desk, gateway.port, 3 if run.quick else 25))
+        took, bare = asyncio.run(_connects(desk, gateway.port, 3 if run.quick else 15))
     note = f"connect to a gateway without orders until READY, opening balance kept; baseline: connectAsync of {_BARE}"
     for percent in (50, 99):
         value, baseline = percentile(took, percent), percentile(bare, percent)
@@ -46,7 +46,7 @@ def connect(run: Run) -> Iterator[Measurement]:
 
 def orders(run: Run) -> Iterator[Measurement]:
     """Take single orders to their acknowledgement, and to their fill."""
-    count = 10 if run.quick else 200
+    count = 10 if run.quick else 150
     with ExitStack() as stack:
         port, bare_port = (stack.enter_context(running_gateway()).port for _ in range(2))
         desk = open_ib_desk(run.folder / "orders", port)
@@ -57,7 +57,10 @@ def orders(run: Run) -> Iterator[Measurement]:
     }
     for ord_type, (name, end, bare_end) in what.items():
         took, bare = found[ord_type]
-        note = f"one order from intent to {end}: {_DURABLE}; baseline: {_BARE}, from placeOrder until {bare_end}"
+        note = (
+            f"one order from intent to {end}, in an account with up to {2 * count} others: {_DURABLE}; "
+            f"baseline: {_BARE}, from placeOrder until {bare_end}"
+        )
         for percent in (50, 99):
             value, baseline = percentile(took, percent), percentile(bare, percent)
             aim = at_most(value, 2 * baseline, "<= 2 x the library") if percent == 50 else None

@@ -25,7 +25,7 @@ _STOP = "from cli.openbell import main; main()"  # what the `openbell` script ru
 def stop(run: Run) -> Iterator[Measurement]:
     """Stop a desk whose trading process is stopped in the middle (SIGSTOP), with 50 orders at work."""
     took, bare = [], []
-    for number in range(run.repeats(9)):
+    for number in range(run.repeats(5)):
         home = run.folder / f"stop-{number}"
         home.mkdir()
         migrate(DeskStorage(home=home).engine())
