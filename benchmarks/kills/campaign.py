@@ -5,6 +5,7 @@ and what a process has handed to the system outlives it. What a power cut leaves
 """
 
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from cli.prefect_server import adopt, client_environment
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made by tempfile
 AIM_RUNS = 10_000
+_TOLD_EVERY = 100  # runs
 _SUMS = ("intents", "accepted", "sent_again", "duplicates", "lost", "breaches", "unknown_locked")
 _TALLIES = ("kills", "faults", "statuses")
 
@@ -96,6 +98,8 @@ def report(seeds: range, processes: int, *, each: bool) -> int:
             print(json.dumps(told), flush=True)
         if outcome.violations:
             print(_failure(outcome), flush=True)
+        if tally.runs % _TOLD_EVERY == 0:
+            print(f"{tally.runs} of {len(seeds)} runs, {len(tally.failed)} failed", file=sys.stderr, flush=True)
     print(tally.line(seeds.start, time.perf_counter() - started), flush=True)
     return 1 if tally.failed else 0
 
