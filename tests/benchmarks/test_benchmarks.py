@@ -51,6 +51,21 @@ def test_the_cheapest_benchmarks_print_a_line_of_json_for_each_number():
         assert line["note"].startswith("quick")
 
 
+def test_orders_and_ticks_at_interactive_brokers_are_measured_beside_the_bare_library():
+    done = benchmarks("ib.order", "ib.ticks", "--quick")
+
+    assert done.returncode == 0, done.stderr
+    lines = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert set(lines) == {
+        "ib.order.acknowledged.p50",
+        "ib.order.acknowledged.p99",
+        "ib.order.filled.p50",
+        "ib.order.filled.p99",
+        "ib.ticks",
+    }
+    assert all(line["value"] > 0 and line["baseline"] > 0 for line in lines.values())
+
+
 def test_a_benchmark_that_is_not_there_is_refused_by_name():
     done = benchmarks("gate.ordre")
 
