@@ -134,6 +134,10 @@ class Memory:
         """Tell whether the server has stated more fills than executions were heard, even when asked for all."""
         return any(k.filled > max(k.asked_filled, self._executed_qty(k)) for k in self.orders.values())
 
+    def executions(self) -> Mapping[str, Decimal | None]:
+        """Return the executions that were told on, with their commissions."""
+        return {exec_id: told.commission for exec_id, told in self._told.items()}
+
     def waits_for_commissions(self) -> bool:
         """Tell whether an execution has not been told on yet."""
         return bool(self._waiting)

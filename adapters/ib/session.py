@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from adapters.ib.connection import NAME, Connection
@@ -19,12 +20,14 @@ from adapters.ib.session_states import SessionState, SessionTransition, backoff_
 from adapters.ib.values import account_cash
 from adapters.request_budget import RequestBudget
 from trading.errors import BrokerUnavailable, LedgerUnavailable
+from trading.money import Money
 from trading.orders.executions import ExecutionReport
 
 T = TypeVar("T")
 _DUPLICATE_ORDER_ID = 103
 _PORT_CHANGED = 1300
 _IDS_SKIPPED = 1000  # the gateway has gone back in its sequence, and does not say how far
+_OPENING_TRIES = 5
 _LINK_LOST = (1100, 2110)
 _LINK_BACK = (1101, 1102)
 _FARM_WENT, _FARM_CAME = (2103, 2105), (2104, 2106)
@@ -276,15 +279,31 @@ class IbSession:
         await self.contracts.learn_named(self.connection)
         await self.ask_orders()
         await self.connection.ask_positions()
-        await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
-        self.memory.flush()
-        await self.settled()
+        await self._settle_executions()
         for account in self.connection.accounts:
             await self._open_account(account)
 
+    async def _settle_executions(self) -> None:
+        await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
+        self.memory.flush()
+        await self.settled()
+
     async def _open_account(self, account: str) -> None:
-        cash = account_cash(await self.connection.ask_account(account), self.settings.currency)
-        await self.records(lambda records: records.open_account(account, cash, self.now()))
+        cash = await self._cash_of(account)
+        if await self.records(lambda records: bool(records.movements(account))):
+            return
+        for _ in range(_OPENING_TRIES):
+            before = self.memory.executions()
+            await self.ask_orders()
+            await self._settle_executions()
+            if self.memory.executions() == before:  # so none fell between the executions and the cash
+                await self.records(partial(Records.open_account, account=account, cash=cash, at=self.now()))
+                return
+            cash = await self._cash_of(account)
+        raise BrokerUnavailable(NAME, f"account {account} is traded so fast that its opening balance cannot be told")
+
+    async def _cash_of(self, account: str) -> Money:
+        return account_cash(await self.connection.ask_account(account), self.settings.currency)
 
     async def _meet_strangers(self) -> None:
         """Learn the legs of combos that were not known by their number, and take their orders again."""

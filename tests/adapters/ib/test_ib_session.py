@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -312,7 +313,23 @@ async def test_a_link_that_goes_and_comes_during_the_synchronisation_has_all_ask
         await connecting
 
         told = [m.name for m in desk.gateway.wire_log if m.way == "out"]
-        assert [told.count(end) for end in ("openOrderEnd", "execDetailsEnd", "accountUpdateMultiEnd")] == [2, 2, 2]
+        assert (told.count("positionEnd"), told.count("accountUpdateMultiEnd")) == (2, 2)
+
+
+async def test_a_trade_in_the_moment_of_the_first_sight_is_not_part_of_the_opening_balance(tmp_path: Path):
+    """1,000,000 at first; 5 are bought at 200.01, with a dollar of commission, after the executions were told."""
+    slow = a_fault("reqAccountUpdatesMulti", Action.DELAY, seconds=0.1, nth=1)
+    async with Desk(tmp_path, slow, fills="auto") as desk:
+        broker = desk.broker()
+        connecting = asyncio.ensure_future(broker.connect())
+        await until(lambda: desk.heard("reqAccountUpdatesMulti"))
+        desk.gateway.place_manual("AAPL", Decimal(5))
+
+        await connecting
+        statement = await broker.statement()
+
+        assert statement.cash.amount == 1_000_000 - 5 * Decimal("200.01") - 1
+        assert [m.amount.amount for m in statement.cash_movements] == [1_000_000]
 
 
 async def test_what_happened_behind_a_lost_link_is_told_and_said_to_be_late(desk: Desk):
