@@ -100,13 +100,13 @@ def open_ib_desk(home: Path, port: int) -> Desk:
 
 
 def an_ib_order(number: int, ord_type: OrdType) -> NewOrderSingle:
-    """Return a buy of 10: a market order, or a limit far below the market, of a book of its own."""
-    symbol, book, now = SYMBOLS[number % len(SYMBOLS)], f"b{number}", wall_clock()
+    """Return a buy of 10: a market order, or a limit far below the market; each the only one of its session."""
+    symbol, now, session = SYMBOLS[number % len(SYMBOLS)], wall_clock(), LAST - timedelta(days=number)
     return NewOrderSingle(
-        cl_ord_id=make_cl_ord_id(account=ACCOUNT, session=LAST, book=book, symbol=symbol, purpose=ord_type),
+        cl_ord_id=make_cl_ord_id(account=ACCOUNT, session=session, book="main", symbol=symbol, purpose=ord_type),
         account=ACCOUNT,
-        session=LAST,
-        book=book,
+        session=session,
+        book="main",
         symbol=symbol,
         side=Side.BUY,
         order_qty=Decimal(10),
@@ -118,9 +118,9 @@ def an_ib_order(number: int, ord_type: OrdType) -> NewOrderSingle:
     )
 
 
-def in_one_book(orders: Sequence[NewOrderSingle]) -> list[NewOrderSingle]:
+def in_one_session(orders: Sequence[NewOrderSingle]) -> list[NewOrderSingle]:
     """Return the orders as those of one decision."""
-    return [replace(order, book="main") for order in orders]
+    return [replace(order, session=LAST) for order in orders]
 
 
 def intend(desk: Desk, lease: Lease, orders: Sequence[NewOrderSingle]) -> None:

@@ -24,7 +24,8 @@ from blocks.desk import Desk, wall_clock
 from tasks.place import LEASE_TIME, place_batch
 from trading.broker import Broker
 from trading.ledger import Lease
-from trading.orders.orders import OrdStatus, OrdType
+from trading.orders.executions import ExecutionReport
+from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType
 
 # Far enough apart that no limit of messages a second, ours or the library's, holds one up.
 _BETWEEN = {OrdType.LIMIT: 0.06, OrdType.MARKET: 0.12}
@@ -50,7 +51,15 @@ def orders(run: Run) -> Iterator[Measurement]:
     with ExitStack() as stack:
         port, bare_port = (stack.enter_context(running_gateway()).port for _ in range(2))
         desk = open_ib_desk(run.folder / "orders", port)
-        found = asyncio.run(_in_turns(desk, bare_port, count))
+        submits: list[float] = []
+        found = asyncio.run(_in_turns(desk, bare_port, count, submits))
+    bare = found[OrdType.LIMIT][1]
+    note = f"the adapter alone: from taking a limit order until IB's answer is heard and on disk; baseline: {_BARE}"
+    for percent in (50, 99):
+        value, baseline = percentile(submits[len(SYMBOLS) : len(SYMBOLS) + count], percent), percentile(bare, percent)
+        aim = at_most(value, 2 * baseline, "<= 2 x the library") if percent == 50 else None
+        name = f"ib.order.submit.p{percent}"
+        yield Measurement(name=name, value=value, unit="ms", baseline=baseline, note=note, aim=aim)
     what = {
         OrdType.LIMIT: ("acknowledged", "recorded acknowledgement", "openOrder or orderStatus is heard"),
         OrdType.MARKET: ("filled", "recorded fill with commission", "the commission is heard"),
@@ -58,7 +67,7 @@ def orders(run: Run) -> Iterator[Measurement]:
     for ord_type, (name, end, bare_end) in what.items():
         took, bare = found[ord_type]
         note = (
-            f"one order from intent to {end}, in an account with up to {2 * count} others: {_DURABLE}; "
+            f"one order, the first of its session, from intent to {end}: {_DURABLE}; "
             f"baseline: {_BARE}, from placeOrder until {bare_end}"
         )
         for percent in (50, 99):
@@ -93,8 +102,27 @@ async def _ready(broker: Broker) -> None:
     await broker.connect()  # type: ignore[attr-defined]  # of the adapter, not of every broker
 
 
-async def _in_turns(desk: Desk, bare_port: int, count: int) -> dict[OrdType, tuple[list[float], list[float]]]:
-    lease, broker = desk.ledger.leases.acquire(desk.name, "benchmark", LEASE_TIME), desk.broker(wall_clock)
+class _Stopwatch:
+    """A broker that keeps how long each of its submits took, in milliseconds."""
+
+    def __init__(self, broker: Broker, took: list[float]) -> None:
+        self._broker, self._took = broker, took
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+    async def submit(self, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
+        started = time.perf_counter()
+        reports = await self._broker.submit(order)
+        self._took.append(1000 * (time.perf_counter() - started))
+        return reports
+
+
+async def _in_turns(
+    desk: Desk, bare_port: int, count: int, submits: list[float]
+) -> dict[OrdType, tuple[list[float], list[float]]]:
+    lease = desk.ledger.leases.acquire(desk.name, "benchmark", LEASE_TIME)
+    broker: Any = _Stopwatch(desk.broker(wall_clock), submits)
     bare = await _bare_session(bare_port)
     found: dict[OrdType, tuple[list[float], list[float]]] = {}
     number, warm_up = 0, len(SYMBOLS)  # each contract is looked up once
@@ -128,6 +156,8 @@ async def _our_order(desk: Desk, lease: Lease, broker: Broker, number: int, ord_
     found = next(o for o in journal.orders(desk.name) if o.cl_ord_id == order.cl_ord_id)
     assert found.ord_status is wanted, found.text
     assert (found.commission > 0) is (wanted is OrdStatus.FILLED)
+    if ord_type is OrdType.LIMIT:  # or each order would find more of them at work than the one before
+        journal.record(await broker.cancel(found.cancel_request(wall_clock())))
     return took
 
 

@@ -75,7 +75,7 @@ def _life(home: Path, port: int, what: str, count: int) -> dict[str, Any]:
 
 async def _place(home: Path, port: int, count: int) -> None:
     """Put orders to work, in the batches that a session sends."""
-    from benchmarks.ib_desks import an_ib_order, in_one_book, intend, open_ib_desk
+    from benchmarks.ib_desks import an_ib_order, in_one_session, intend, open_ib_desk
     from blocks.desk import wall_clock
     from tasks.place import BATCH, LEASE_TIME, place_batch
     from trading.orders.orders import OrdStatus, OrdType
@@ -85,7 +85,7 @@ async def _place(home: Path, port: int, count: int) -> None:
     await broker.statement()  # takes down the opening balance
     desk.ledger.facts.record_cash((await broker.statement()).cash_movements)
     lease = desk.ledger.leases.acquire(desk.name, "benchmark", LEASE_TIME)
-    intend(desk, lease, in_one_book([an_ib_order(number, OrdType.LIMIT) for number in range(count)]))
+    intend(desk, lease, in_one_session([an_ib_order(number, OrdType.LIMIT) for number in range(count)]))
     due = journal.orders(desk.name, open_only=True)
     for start in range(0, count, BATCH):
         lease = desk.ledger.leases.renew(lease, LEASE_TIME)
