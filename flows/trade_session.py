@@ -29,6 +29,7 @@ from trading.orders.orders import Order, OrdStatus
 from trading.positions.sizing import SizingRules
 
 FOLLOW_AFTER_OPEN = timedelta(minutes=15)
+LOOK_AGAIN_SECONDS = 2.0  # a person or the broker may trade in the account while it is being compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,10 @@ async def _settle_what_is_open(desk: Desk, holder: str) -> None:
 
 async def _require_agreement(desk: Desk, go: Go) -> None:
     outcome = await reconcile_books(
-        desk, desk.market.calendar.previous_session(go.times.session), go.clock_at(go.times.decide_at)
+        desk,
+        desk.market.calendar.previous_session(go.times.session),
+        go.clock_at(go.times.decide_at),
+        look_again_seconds=0.0 if go.rehearsal else LOOK_AGAIN_SECONDS,
     )
     grave = [b.text for b in outcome.breaks if b.break_type.falsifies_sizing]
     if grave:

@@ -18,9 +18,8 @@ async def collect_facts(desk: Desk, clock: Clock) -> tuple[tuple[Break, ...], Ac
         A break for every new report that fits no order of ours, and the broker's statement.
     """
     broker = desk.broker(clock)
-    reports = await broker.reports_since(_since(desk, clock()))
-    breaks = desk.ledger.journal.record(reports)
-    statement = await broker.statement()
+    statement = await broker.statement()  # first, so that all it holds is among the reports
+    breaks = desk.ledger.journal.record(await broker.reports_since(_since(desk, clock())))
     desk.ledger.facts.record_cash(statement.cash_movements)
     record_actions(desk, clock())
     return breaks, statement
