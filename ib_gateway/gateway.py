@@ -246,7 +246,8 @@ class Gateway(Levers):
 
     async def _act_later(self, seconds: float, client: Client, fields: list[str]) -> None:
         await asyncio.sleep(seconds)
-        await self._act(client, fields)
+        if client.is_open:  # what was not read of a socket is gone with it
+            await self._act(client, fields)
 
     async def _act(self, client: Client, fields: list[str]) -> None:
         message = Reader(fields, client.server_version)

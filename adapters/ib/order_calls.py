@@ -307,6 +307,9 @@ class OrderCalls:
     async def find(self, account: str, cl_ord_id: str) -> Reports:
         """Return every report of an order; empty once the server has told all it has and this is not among it.
 
+        That proves nothing on the socket that the order was sent on: it may still be under way. So the socket is left
+        for a new one, and what was not read of the old one is void.
+
         Raises:
             BrokerUnavailable: the broker could not be asked.
         """
@@ -314,9 +317,14 @@ class OrderCalls:
             connection = await self._session.ready()
             await self._session.ask_orders()
             self._session.require_healthy(connection)
-            self._unanswered.pop(cl_ord_id, None)
             await self._session.settled()
-            return await self._reports_of(account, cl_ord_id)
+            reports = await self._reports_of(account, cl_ord_id)
+            if not reports and self._unanswered.get(cl_ord_id) is connection:
+                await self._session.renew(f"order {cl_ord_id} was not answered, and may still be under way")
+                await self._session.settled()
+                reports = await self._reports_of(account, cl_ord_id)
+            self._unanswered.pop(cl_ord_id, None)
+            return reports
 
     async def _reports_of(self, account: str, cl_ord_id: str) -> Reports:
         return await self._session.records(lambda records: records.reports_of(account, cl_ord_id))

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -107,6 +108,20 @@ class IbSession:
             self._wake.set()
             await asyncio.shield(self._next_outcome())
         return self.connection
+
+    async def renew(self, why: str) -> None:
+        """Leave the socket for a new one, and return once that is synchronised.
+
+        Raises:
+            BrokerUnavailable: there is no new one.
+        """
+        noticed = self._next_outcome()
+        self.memory.flush()
+        self.connection.close()
+        self._lost(why)
+        with suppress(BrokerUnavailable):
+            await asyncio.shield(noticed)
+        await self.ready()
 
     async def until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until something heard makes it so; False when the time is over first."""

@@ -426,6 +426,24 @@ async def test_an_order_whose_socket_died_after_it_arrived_is_unknown_and_then_f
     assert desk.placed() == 1
 
 
+async def test_an_order_that_the_gateway_reads_late_is_not_called_absent_and_doubled(desk: Desk):
+    """Questions may overtake it, so only a new socket proves that it never came."""
+    broker = desk.broker(answer_seconds=0.2)
+    await broker.connect()
+    desk.gateway.faults.add(Fault(on="placeOrder", do=Action.DELAY, seconds=0.6, times=1))
+    with pytest.raises(OutcomeUnknown, match=r"no answer within 0\.2 s"):
+        await broker.submit(an_order())
+
+    found = await broker.find("o-1")
+    again = await broker.submit(an_order())
+    await asyncio.sleep(0.6)  # so that the late one would have come
+
+    assert (found, [r.exec_type for r in again]) == ((), [ExecType.NEW])
+    assert desk.states()[4:] == ["DISCONNECTED", *UP]
+    assert "o-1 was not answered, and may still be under way" in desk.transitions[4].cause
+    assert desk.placed() == 1
+
+
 async def test_an_order_that_was_not_answered_is_not_sent_again_before_it_was_looked_for(desk: Desk):
     broker = desk.broker(answer_seconds=0.2)
     await broker.connect()
