@@ -47,16 +47,16 @@ def connect(run: Run) -> Iterator[Measurement]:
 
 def orders(run: Run) -> Iterator[Measurement]:
     """Take single orders to their acknowledgement, and to their fill."""
-    count = 10 if run.quick else 150
+    count, warm_up = (5, 1) if run.quick else (150, len(SYMBOLS))  # each contract is looked up once
     with ExitStack() as stack:
         port, bare_port = (stack.enter_context(running_gateway()).port for _ in range(2))
         desk = open_ib_desk(run.folder / "orders", port)
         submits: list[float] = []
-        found = asyncio.run(_in_turns(desk, bare_port, count, submits))
+        found = asyncio.run(_in_turns(desk, bare_port, count, warm_up, submits))
     bare = found[OrdType.LIMIT][1]
     note = f"the adapter alone: from taking a limit order until IB's answer is heard and on disk; baseline: {_BARE}"
     for percent in (50, 99):
-        value, baseline = percentile(submits[len(SYMBOLS) : len(SYMBOLS) + count], percent), percentile(bare, percent)
+        value, baseline = percentile(submits[warm_up : warm_up + count], percent), percentile(bare, percent)
         aim = at_most(value, 2 * baseline, "<= 2 x the library") if percent == 50 else None
         name = f"ib.order.submit.p{percent}"
         yield Measurement(name=name, value=value, unit="ms", baseline=baseline, note=note, aim=aim)
@@ -119,13 +119,13 @@ class _Stopwatch:
 
 
 async def _in_turns(
-    desk: Desk, bare_port: int, count: int, submits: list[float]
+    desk: Desk, bare_port: int, count: int, warm_up: int, submits: list[float]
 ) -> dict[OrdType, tuple[list[float], list[float]]]:
     lease = desk.ledger.leases.acquire(desk.name, "benchmark", LEASE_TIME)
     broker: Any = _Stopwatch(desk.broker(wall_clock), submits)
     bare = await _bare_session(bare_port)
     found: dict[OrdType, tuple[list[float], list[float]]] = {}
-    number, warm_up = 0, len(SYMBOLS)  # each contract is looked up once
+    number = 0
     for ord_type, pause in _BETWEEN.items():
         took, bare_took = [], []
         for _ in range(warm_up + count):

@@ -124,7 +124,7 @@ class Timeline:
         if order.first_session < order.session and any(h.is_split(order.session) for h in traded):
             self._end(order, at, "it was in old shares; send it again in new ones", ExecType.CANCELED)
             return ()
-        held = [holding.qty for holding in traded]
+        held, session = [holding.qty for holding in traded], order.session
         if order.moment is Moment.OPEN:
             self._at_open(order, at)
         else:
@@ -134,7 +134,7 @@ class Timeline:
             if not holding.qty:
                 holding.session = None
             elif not before:
-                holding.track(hours.next_session(holding.instrument.mic, order.session))
+                holding.track(hours.next_session(holding.instrument.mic, session))
                 events += self._actions_of(holding, now)
         return events
 

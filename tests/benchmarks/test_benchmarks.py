@@ -61,6 +61,8 @@ def test_orders_and_ticks_at_interactive_brokers_are_measured_beside_the_bare_li
         "ib.order.acknowledged.p99",
         "ib.order.filled.p50",
         "ib.order.filled.p99",
+        "ib.order.submit.p50",
+        "ib.order.submit.p99",
         "ib.ticks",
     }
     assert all(line["value"] > 0 and line["baseline"] > 0 for line in lines.values())

@@ -1,4 +1,4 @@
-"""The kill and fault campaign in small: forty fixed seeds, one of them again, and that it would notice."""
+"""The kill and fault campaign in small: twenty fixed seeds, one of them again, and that it would notice."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-RUNS = 40
+RUNS = 20
 # One seed again; then the gate lets everything through; then, with the gate back, the desk asks no more whether an
 # order is at the broker already, neither after a crash nor before it sends.
 AGAIN_AND_BROKEN = """
@@ -40,7 +40,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @cache
-def forty_runs() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def fixed_runs() -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the lines of the runs, and the summary."""
     done = python("-m", "benchmarks.kills", "--each", "--runs", str(RUNS))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,16 +57,16 @@ def broken_desks() -> list[dict[str, Any]]:
 
 
 def test_however_the_desk_is_killed_and_disturbed_every_order_is_at_the_broker_once():
-    runs, summary = forty_runs()
+    runs, summary = fixed_runs()
 
     assert [run["seed"] for run in runs] == list(range(1, RUNS + 1))
     assert (summary["violations"], summary["duplicates"], summary["lost"], summary["breaches"]) == (0, 0, 0, 0)
     assert summary["accepted"] > RUNS
-    assert summary["statuses"]["filled"] > 10
+    assert summary["statuses"]["filled"] > 5
 
 
 def test_kills_and_faults_did_strike():
-    _, summary = forty_runs()
+    _, summary = fixed_runs()
 
     assert summary["killed"] > RUNS
     assert summary["struck"] > RUNS // 2
@@ -75,7 +75,7 @@ def test_kills_and_faults_did_strike():
 
 
 def test_a_seed_run_again_is_the_same_run_to_the_last_message():
-    runs, _ = forty_runs()
+    runs, _ = fixed_runs()
 
     again = next(line for line in broken_desks() if "digest" in line)
 

@@ -380,7 +380,7 @@ async def test_a_farm_that_goes_does_not_stop_orders(desk: Desk, code: int):
 
 
 async def test_a_resynchronisation_that_hangs_ends_in_a_new_connection(desk: Desk):
-    broker = desk.broker(ask_seconds=0.2)
+    broker = desk.broker(ask_seconds=1)
     await broker.connect()
     desk.gateway.faults.add(Fault(on="openOrderEnd", do=Action.HANG, times=1))
 

@@ -271,6 +271,19 @@ async def test_the_future_of_a_source_that_knows_it_is_not_used(engine):
     assert (await broker.statement()).working == ()
 
 
+async def test_the_shares_that_a_gtc_order_got_at_the_close_split_in_the_next_session(engine):
+    """A tenth of 500 is traded at Monday's close; two for one makes 100 of the 50."""
+    split = Split(symbol="AAPL", ex_date=TUESDAY, new_per_old=Decimal(2))
+    monday = a_bar(MONDAY, open=float("nan"), high=float("nan"), low=float("nan"), volume=500.0)
+    clock = a_clock()
+    broker = a_broker(engine, MemoryMarket([monday, a_bar(TUESDAY)], [split]), clock)
+    await broker.submit(an_order(qty=80, time_in_force=GTC))
+
+    clock.set(TUESDAY, 16, 0)
+
+    assert {p.symbol: p.qty for p in (await broker.statement()).positions} == {"AAPL": 100}
+
+
 async def test_a_gtc_order_of_before_a_split_is_canceled_and_one_sent_for_the_ex_date_is_not(engine):
     split = Split(symbol="AAPL", ex_date=TUESDAY, new_per_old=Decimal(4))
     bars = [a_bar(MONDAY), a_bar(TUESDAY, open=25.0, high=26.0, low=24.0, close=25.0)]
