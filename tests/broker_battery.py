@@ -8,7 +8,7 @@ A test file gives its broker a `Venue` and inherits:
 """
 
 import asyncio
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -47,7 +47,7 @@ class Venue(Protocol):
         """Return how many orders have ever been accepted, as the venue itself counts them."""
         ...
 
-    def unreachable(self) -> AbstractContextManager[None] | None:
+    def unreachable(self) -> AbstractAsyncContextManager[None] | None:
         """Return a time in which the broker cannot be reached; None where that cannot be brought about."""
         ...
 
@@ -290,7 +290,7 @@ class BrokerBattery:
         if away is None:
             pytest.skip("this venue is always there")
 
-        with away:
+        async with away:
             with pytest.raises(BrokerUnavailable):
                 await broker.submit(venue.resting_order("o-1"))
             with pytest.raises(BrokerUnavailable):

@@ -90,7 +90,7 @@ async def a_client(port: int, client_id: int = 1) -> AsyncIterator[Any]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - what a client knows has no one event to wait for
             await asyncio.sleep(0.005)
 

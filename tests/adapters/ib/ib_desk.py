@@ -156,7 +156,7 @@ def a_replace(cl_ord_id: str = "o-1", qty: int = 100, number: int = 1, **values:
     )
 
 
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 20.0) -> None:
     """Let the loop run until something is true."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what the other side knows has no one event to wait for

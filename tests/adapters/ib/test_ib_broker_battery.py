@@ -1,14 +1,13 @@
 """Interactive Brokers passes the battery of all brokers, over the client library and a real socket."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from adapters.ib.broker import IbBroker
-from tests.adapters.ib.ib_desk import Desk, a_market_order, an_order
+from tests.adapters.ib.ib_desk import Desk, a_market_order, an_order, until
 from tests.broker_battery import BrokerBattery
 from trading.orders.orders import NewOrderSingle, Side
 
@@ -34,15 +33,15 @@ class IbVenue:
     async def order_count(self) -> int:
         return self._desk.placed()
 
-    @contextmanager
-    def unreachable(self) -> Iterator[None]:
-        """Close all sockets and take no new ones."""
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        """Close all sockets and take no new ones; afterwards wait until the session is back."""
         gateway = self._desk.gateway
-        assert gateway._server is not None
-        gateway._server.close()
-        gateway.drop_connections()
+        await gateway.go_away()
         yield
-        asyncio.get_running_loop().create_task(gateway._listen())
+        ready = self._desk.states().count("READY")
+        await gateway.come_back()
+        await until(lambda: self._desk.states().count("READY") > ready)
 
 
 class TestIbBroker(BrokerBattery):

@@ -1,7 +1,7 @@
 """The paper broker passes the battery of all brokers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -56,8 +56,8 @@ class PaperVenue:
         with self._engine.begin() as connection:
             return connection.execute(accepted).scalar_one()
 
-    @contextmanager
-    def unreachable(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
         """Refuse every write, as a full or read-only disk does."""
         self._pragma("query_only=on")
         yield
