@@ -37,9 +37,9 @@ LIBRARY: Literal["ib_async", "ib_insync"] = (
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 QUICK: dict[str, Any] = {
     "library": LIBRARY,
-    "connect_seconds": 3,
-    "ask_seconds": 3,
-    "answer_seconds": 3,
+    "connect_seconds": 15,
+    "ask_seconds": 15,
+    "answer_seconds": 15,
     "commission_seconds": 0.5,
     "backoff_first_seconds": 0.01,
     "backoff_most_seconds": 0.05,
