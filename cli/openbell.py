@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.markup import escape
 
-from cli.prefect_server import DEFAULT_PORT, PrefectServer, adopt, client_environment, running_server
-from cli.prepare import home_folder, ledger_place, prepare
+from cli.prepare import PREFECT_PORT, home_folder, ledger_place, prepare
 from trading.errors import InvalidValue, LedgerError, TradingError
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
+    from cli.prefect_server import PrefectServer
 
 app = App(
     name="openbell",
@@ -32,12 +30,12 @@ Account = Annotated[str, Parameter(help="Name of the broker account.")]
 
 
 @app.command
-def init(*, port: Port = DEFAULT_PORT) -> None:
+def init(*, port: Port = PREFECT_PORT) -> None:
     """Make the desk's folder, ledger and first settings, or bring them to this version."""
     home = home_folder()
     with _prefect(home, port):
         asyncio.run(prepare(home, move_ledger=True))
-    Console().print(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
+    _say(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
 
 
 @app.command
@@ -53,7 +51,7 @@ def run(
         "EqualWeight"
     ),
     parameters: Annotated[str, Parameter(help="The strategy's parameters as JSON, such as '{\"top\": 5}'.")] = "{}",
-    port: Port = DEFAULT_PORT,
+    port: Port = PREFECT_PORT,
     as_json: Json = False,
 ) -> None:
     """Run the day of one session, or rehearse a range of them: ingest, check, decide, limit, place, reconcile."""
@@ -79,7 +77,7 @@ def run(
 
 
 @app.command
-def up(*, port: Port = DEFAULT_PORT) -> int:
+def up(*, port: Port = PREFECT_PORT) -> int:
     """Run the desk: Prefect's server and worker, settings and schedules; Ctrl-C ends it in order."""
     from cli.up import up as run_up
 
@@ -173,7 +171,7 @@ def clear(
 ) -> None:
     """Clear a break by your name: its symbol may be ordered again, a difference in cash is booked."""
     for found in _ledger().clearances.clear(account, subject, actor=_person(), reason=reason, now=datetime.now(UTC)):
-        Console().print(f"Cleared: {found.text}", markup=False)
+        _say(f"Cleared: {found.text}", markup=False)
 
 
 @app.command
@@ -190,7 +188,7 @@ def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
 
 
 @app.command
-def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
+def stop(*, reason: str = "stopped by hand", port: Port = PREFECT_PORT) -> None:
     """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
     from cli.stop import NotAllCanceled, cancel_working, pull_the_plug
 
@@ -200,22 +198,22 @@ def stop(*, reason: str = "stopped by hand", port: Port = DEFAULT_PORT) -> None:
     if home.is_dir():
         stop_file.touch()  # halts at once, and needs no ledger
         for line in asyncio.run(pull_the_plug(home)):
-            Console().print(line, markup=False)
+            _say(line, markup=False)
     try:
         ledger = _ledger()
         ledger.halts.halt("desk", reason, _person(), datetime.now(UTC))
     except LedgerError:
-        Console().print(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
+        _say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
         raise
     if not by_hand:
         stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
-    Console().print("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
+    _say("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
     accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
     if accounts:
         with _prefect(home, port):
             lines, unsafe = asyncio.run(cancel_working(accounts))
         for line in lines:
-            Console().print(line, markup=False)
+            _say(line, markup=False)
         if unsafe:
             raise NotAllCanceled(unsafe)
 
@@ -235,14 +233,14 @@ def arm(
     if hours > 0:  # whoever disarms is kept from it by nothing
         asyncio.run(require_ready(home_folder(), account, now))
     ledger.arming.arm(account, until, actor=_person(), reason=reason, now=now)
-    Console().print(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
+    _say(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
 
 
 @app.command
 def resume(*, reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")]) -> None:
     """Let the desk trade again."""
     _ledger().halts.resume("desk", reason, _person(), datetime.now(UTC))
-    Console().print("The desk may trade again.")
+    _say("The desk may trade again.")
 
 
 @app.command
@@ -253,7 +251,7 @@ def audit() -> None:
     broken = first_broken_entry(_ledger().engine)
     if broken is not None:
         raise InvalidValue("audit entry", broken, "as it was written; the ledger has been tampered with from there on")
-    Console().print("Every audit entry is as it was written.")
+    _say("Every audit entry is as it was written.")
 
 
 @app.command
@@ -262,7 +260,7 @@ def doctor(
     account: Annotated[str | None, Parameter(help="Also check this account, and the gateway that it is at.")] = None,
     symbol: Annotated[str, Parameter(help="What is quoted at the gateway, and what the what-if order is for.")] = "SPY",
     start_server: Annotated[bool, Parameter(help="Also start a Prefect server for a moment.")] = False,
-    port: Port = DEFAULT_PORT,
+    port: Port = PREFECT_PORT,
     as_json: Json = False,
 ) -> int:
     """Check that this machine and this environment can run the desk, and that an account can be traded."""
@@ -286,9 +284,18 @@ def main() -> None:
     try:
         sys.exit(app())
     except TradingError as exc:
+        from rich.console import Console
+        from rich.markup import escape
+
         line = f"[bold red]openbell:[/bold red] {escape(str(exc))}"
         Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _say(text: str, *, markup: bool = True) -> None:
+    from rich.console import Console  # a tenth of a second that `stop` has no time for at its start
+
+    Console().print(text, markup=markup)
 
 
 def _person() -> str:
@@ -299,8 +306,10 @@ def _person() -> str:
 
 
 @contextmanager
-def _prefect(home: Path, port: int) -> Iterator[PrefectServer]:
+def _prefect(home: Path, port: int) -> Iterator["PrefectServer"]:
     """Have a Prefect server, and make its settings this process's own before Prefect is imported."""
+    from cli.prefect_server import adopt, client_environment, running_server
+
     with running_server(home, port) as server:
         # A failed run is told in one line here; the UI keeps its log.
         adopt(client_environment(home, server.port) | {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})

@@ -21,10 +21,10 @@ from typing import TextIO
 import psutil
 
 from cli.children import clean_environment, start_child, stop_child
+from cli.prepare import PREFECT_PORT
 from cli.private_files import kept_secret, write_private
 from trading.errors import TradingError
 
-DEFAULT_PORT = 4200
 _HOST = "127.0.0.1"
 _CLOCK_STEP_SECONDS = 5.0  # Linux reckons start times from the boot's, which follows the clock
 _START_SECONDS = 90.0
@@ -111,7 +111,7 @@ def adopt(environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def running_server(home: Path, port: int = DEFAULT_PORT, *, alone: bool = False) -> Iterator[PrefectServer]:
+def running_server(home: Path, port: int = PREFECT_PORT, *, alone: bool = False) -> Iterator[PrefectServer]:
     """Yield a healthy server of this home; the one that runs, whatever its port, or else a new one, stopped at the end.
 
     One lock tells who may do what: exclusive to start or stop the server, shared to use it. So two commands never start

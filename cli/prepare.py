@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # importing Prefect reads its settings, which are not set yet
     from adapters.sql.ledger import LedgerPlace
     from blocks.desk_storage import DeskStorage
 
+PREFECT_PORT = 4200
 B = TypeVar("B", bound="Block")
 
 

@@ -17,7 +17,6 @@ from rich.table import Table
 from cli.children import start_child, stop_child
 from cli.drain import WORK_POOL, drain, end_run_processes, ensure_work_pool, finish
 from cli.prefect_server import (
-    DEFAULT_PORT,
     PrefectServer,
     adopt,
     client_environment,
@@ -27,6 +26,7 @@ from cli.prefect_server import (
     running_server,
     server_log_path,
 )
+from cli.prepare import PREFECT_PORT
 from trading.errors import TradingError
 
 if TYPE_CHECKING:  # Prefect is imported once the environment is set
@@ -47,7 +47,7 @@ class DeskNotUp(TradingError):
 
 def up(
     home: Path,
-    port: int = DEFAULT_PORT,
+    port: int = PREFECT_PORT,
     *,
     prepare: Callable[[], Awaitable[None]] | None = None,
     prefect_file: Path = PREFECT_FILE,
