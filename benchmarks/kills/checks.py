@@ -152,7 +152,6 @@ def check_books(trial: Trial, gateway: Gateway, breaks: tuple[Break, ...], verdi
     orders = {o.cl_ord_id: o for o in trial.ledger.journal.orders(ACCOUNT)}
     at_gateway = [o for o in gateway.accepted if o.order_ref]
     _check_orders(orders, at_gateway, verdict)
-    _check_unknown(trial, orders, verdict)
     verdict.violations += _differences(trial, gateway)
     strange = [b.text for b in breaks if b.break_type is not BreakType.ORDER or not b.subject.startswith(_MANUAL)]
     verdict.violations += [f"break: {text}" for text in strange]
@@ -190,15 +189,20 @@ def _problems(order: Order, accepted: gateway_orders.Order | None) -> Iterator[s
         yield f"contradictions: {order.contradictions}"
 
 
-def _check_unknown(trial: Trial, orders: dict[str, Order], verdict: Verdict) -> None:
-    """Check that what is not known keeps its symbol locked and has been told."""
+def check_unknown(trial: Trial, verdict: Verdict, *, was_killed: bool) -> None:
+    """Check, when a process has ended, that what is not known keeps its symbol locked.
+
+    One that was not killed has also told it; of one that was, the next tells.
+    """
     told = {alert.fingerprint for alert in trial.ledger.outbox.due()}
     locked = trial.ledger.journal.locked(ACCOUNT, "another")
-    for order in orders.values():
+    for order in trial.ledger.journal.orders(ACCOUNT, open_only=True):
         if order.ord_status is OrdStatus.UNKNOWN:
             verdict.unknown_locked += 1
-            if order.new_order.symbol not in locked or f"unknown {order.cl_ord_id}" not in told:
-                verdict.violations.append(f"{order.cl_ord_id} is UNKNOWN, and not locked and told")
+            if order.new_order.symbol not in locked:
+                verdict.violations.append(f"{order.cl_ord_id} is UNKNOWN, and not locked")
+            if not was_killed and f"unknown {order.cl_ord_id}" not in told:
+                verdict.violations.append(f"{order.cl_ord_id} is UNKNOWN, and nobody was told")
 
 
 def _differences(trial: Trial, gateway: Gateway) -> Iterator[str]:

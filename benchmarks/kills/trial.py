@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.kills.checks import LimitWatch, Verdict, check_books
+from benchmarks.kills.checks import LimitWatch, Verdict, check_books, check_unknown
 from benchmarks.kills.desk import BEFORE, SESSION, TRIAL, ProcessSessions, Trial, book_name, put_trial_in_place
 from benchmarks.kills.lives import Kill, Killed, Life, adopt_loop, bury_lease, listen_to_commits, live
 from benchmarks.kills.plans import ACCOUNT, CLOSES, Plan, draw_plan
@@ -40,6 +40,7 @@ class Outcome:
     """What became of one run.
 
     Attributes:
+        unknown_locked: times that a process ended, in whatever way, and left an order UNKNOWN, locked and told.
         sent_again: orders that were marked as sending more than once: taken back, or proven absent, in between.
         kills: how many at each step.
         faults: how many of each kind.
@@ -91,6 +92,7 @@ class _Lives:
         bury_lease(self.trial.ledger.engine)
         if self.life.killed_at is not None:
             self.kills[" ".join(self.life.killed_at)] += 1
+        check_unknown(self.trial, self.verdict, was_killed=isinstance(raised, Killed))
         self.endings.append(f"{kill} {type(raised).__name__}: {raised}" if raised else "completed")
         if (
             raised is not None
