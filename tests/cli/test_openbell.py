@@ -154,11 +154,12 @@ def assert_one_line(said: Said, *facts: str) -> None:
 
 
 def assert_same(cell: str, value: Any) -> None:
-    """Assert that the cell of a page says what the JSON does; a page shows cash in cents and with commas."""
+    """Assert that the cell of a page says what the JSON does; a page shows minutes, and cash in cents with commas."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        assert cell == ("" if value is None else str(value))
+        moment = re.fullmatch(r"(\S{10})T(\d\d:\d\d):\S+\+00:00", str(value))
+        assert cell == (f"{moment[1]} {moment[2]} UTC" if moment else "" if value is None else str(value))
     else:
         assert abs(Decimal(cell.replace(",", "")) - number) <= Decimal("0.005")
 
