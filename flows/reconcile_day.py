@@ -15,6 +15,7 @@ from tasks.deliver import deliver
 from tasks.draw import draw_equity
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
+from tasks.tell import tell_second_factor
 from trading.market.timetable import MissedRun, Step
 
 
@@ -53,6 +54,7 @@ async def reconcile_day(
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
         await recover(trader, lease, clock)
         outcome = await reconcile_books(trader, go.times.session, clock)
+    tell_second_factor(desk, outcome.session, clock())
     await draw_equity(desk)
     await deliver(desk.storage, desk.ledger)
     message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from blocks.broker_account import Mode
 from blocks.desk import Desk
 from trading.alerts import Alert, Severity
 from trading.orders.orders import Order, OrdStatus
@@ -73,6 +74,25 @@ def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetim
                 raised_at=now,
             )
         )
+
+
+def tell_second_factor(desk: Desk, session: date, now: datetime) -> None:
+    """Tell, after the last session before a Sunday, that IB ends the login of a live user in that night."""
+    sunday = session + timedelta(days=6 - session.weekday())
+    following = desk.market.calendar.next_session(session)
+    if desk.account.is_simulated or desk.account.mode is not Mode.LIVE or following < sunday:
+        return
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"second factor {desk.name} {sunday}",
+            severity=Severity.WARNING,
+            title=f"Account {desk.name}: confirm the second factor on Sunday {sunday}",
+            text="Interactive Brokers ends every login on Sunday at 01:00 New York. Until a person has confirmed the "
+            f"next one, no session starts; do it before {following}, then see that `openbell doctor --account "
+            f"{desk.name}` finds no fault.",
+            raised_at=now,
+        )
+    )
 
 
 def _digest(parts: Sequence[str]) -> str:

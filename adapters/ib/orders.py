@@ -1,6 +1,7 @@
 """Orders: ours laid into IB's fields, and IB's read back.
 
-Source: "Available Orders" and "Order Conditioning" of the TWS API (interactivebrokers.github.io/tws-api).
+Source: "Available Orders", "Order Conditioning" and "IB Algorithms" of the TWS API
+(interactivebrokers.github.io/tws-api).
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from adapters.ib.decimals import exact, exact_or_none
 from adapters.ib.heard import Terms
 from adapters.ib.library import Library
+from trading.orders.execution_algos import Adaptive, ArrivalPrice, ExecutionAlgo, RiskAversion, Twap, TwapStyle, Vwap
 from trading.orders.order_types import (
     ContingencyType,
     PegOffsetType,
@@ -30,6 +32,18 @@ ORDER_TYPES: Mapping[OrdType, str] = {
 AT_THE_CLOSE: Mapping[OrdType, str] = {OrdType.MARKET: "MOC", OrdType.LIMIT: "LOC"}
 CANCEL_OTHERS = 1  # ocaType: a fill of any size cancels the rest, with overfill protection
 
+_STYLES: Mapping[TwapStyle, str] = {
+    TwapStyle.MARKETABLE: "Marketable",
+    TwapStyle.MIDPOINT: "Matching Midpoint",
+    TwapStyle.SAME_SIDE: "Matching Same Side",
+    TwapStyle.LAST: "Matching Last",
+}
+_AVERSIONS: Mapping[RiskAversion, str] = {
+    RiskAversion.GET_DONE: "Get Done",
+    RiskAversion.AGGRESSIVE: "Aggressive",
+    RiskAversion.NEUTRAL: "Neutral",
+    RiskAversion.PASSIVE: "Passive",
+}
 _LIMITED = frozenset({"LMT", "LOC", "STP LMT"})
 _STOPPED = frozenset({"STP", "STP LMT"})
 
@@ -71,10 +85,32 @@ def make_order(library: Library, order: NewOrderSingle, con_ids: Mapping[str, in
     """
     made = library.order(**order_fields(order))
     made.conditions = [_condition(library, trigger, con_ids) for trigger in order.triggers]
+    if order.algo is not None:
+        made.algoStrategy, parameters = algo_fields(order.algo)
+        made.algoParams = [library.tag_value(tag, value) for tag, value in parameters.items()]
     if order.legs:
         # Guaranteed fills of all legs or none are not to be had for every combo; IB wants it said.
         made.smartComboRoutingParams = [library.tag_value("NonGuaranteed", "1")]
     return made
+
+
+def algo_fields(algo: ExecutionAlgo) -> tuple[str, dict[str, str]]:
+    """Return `algoStrategy`, and `algoParams` by their tags."""
+    if isinstance(algo, Adaptive):
+        return "Adaptive", {"adaptivePriority": algo.priority.capitalize()}
+    said = {"allowPastEndTime": _flag(algo.may_run_over)}
+    for tag, at in (("startTime", algo.starts_at), ("endTime", algo.ends_at)):
+        if at is not None:  # left out, it is IB's own: at once, and the close
+            said[tag] = f"{ib_time(at)} UTC"  # of these alone IB wants the zone
+    match algo:
+        case Twap():
+            return "Twap", {**said, "strategyType": _STYLES[algo.style]}
+        case Vwap():
+            share = format(algo.max_share, "f")
+            return "Vwap", {**said, "maxPctVol": share, "noTakeLiq": _flag(not algo.takes_liquidity)}
+        case ArrivalPrice():
+            said |= {"maxPctVol": format(algo.max_share, "f"), "riskAversion": _AVERSIONS[algo.risk_aversion]}
+            return "ArrivalPx", {**said, "forceCompletion": _flag(algo.forces_completion)}
 
 
 def apply_terms(order: Any, terms: Terms) -> None:
@@ -110,6 +146,10 @@ def side_of(action: str) -> Side:
 def ib_time(at: datetime) -> str:
     """Return a time as IB reads it without asking for a zone: 20261120-14:30:00 is UTC."""
     return at.astimezone(UTC).strftime("%Y%m%d-%H:%M:%S")
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else "0"
 
 
 def _condition(library: Library, trigger: PriceTrigger | TimeTrigger, con_ids: Mapping[str, int]) -> Any:

@@ -92,6 +92,8 @@ class Admission:
             return f"its legs and triggers must be of one exchange, not of {' and '.join(mics)}"
         if order.ord_type in _STOPS and order.time_in_force in _ONE_MOMENT:
             return f"a {order.ord_type} order cannot be {order.time_in_force.name}"
+        if order.algo is not None:
+            return f"the paper broker has no {order.algo.target_strategy.name} algorithm; send it without one"
         if triggers and order.time_in_force in IMMEDIATE:
             return f"an order that waits for a price cannot be {order.time_in_force.name}"
         off_grid = self.off_grid(traded, order.legs, order.order_qty, (order.price, order.stop_px))

@@ -8,9 +8,11 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
+from trading.orders.execution_algos import EXECUTION_ALGOS, ExecutionAlgo, TargetStrategy
 from trading.orders.executions import ExecType, ExecutionReport
 from trading.orders.order_types import (
     ContingencyType,
@@ -25,6 +27,7 @@ from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, Time
 
 T = TypeVar("T")
 _MOST_PARAMETERS = 10_000
+_ALGOS = {kind: TypeAdapter(made) for kind, made in EXECUTION_ALGOS.items()}
 
 
 def table_of(model: type[SQLModel]) -> sa.Table:
@@ -75,6 +78,14 @@ def legs_of(values: Sequence[Mapping[str, Any]] | None) -> tuple[OrderLeg, ...]:
     return tuple(OrderLeg(symbol=v["symbol"], ratio=v["ratio"], side=Side(v["side"])) for v in values or ())
 
 
+def algo_of(value: Mapping[str, Any] | None) -> ExecutionAlgo | None:
+    """Return the execution algorithm that `flat` made JSON of."""
+    if value is None:
+        return None
+    terms = {name: given for name, given in value.items() if name != "target_strategy"}
+    return _ALGOS[TargetStrategy(value["target_strategy"])].validate_python(terms)
+
+
 def flat(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a row: enums as their value, tuples as JSON, empty ones as nothing."""
     return {name: _column(getattr(value, name)) for name in value.__dataclass_fields__}
@@ -83,6 +94,8 @@ def flat(value: Any) -> dict[str, Any]:
 def _column(value: Any) -> Any:
     if isinstance(value, tuple):
         return json_value(value) or None
+    if isinstance(value, ExecutionAlgo):
+        return {"target_strategy": value.target_strategy.value, **json_value(value)}
     return value.value if isinstance(value, Enum) else value
 
 
@@ -137,6 +150,7 @@ def new_order_of(row: sa.Row[Any]) -> NewOrderSingle:
         list_id=row.list_id,
         contingency_type=row.contingency_type and ContingencyType(row.contingency_type),
         parent_cl_ord_id=row.parent_cl_ord_id,
+        algo=algo_of(row.algo),
     )
 
 

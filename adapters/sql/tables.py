@@ -93,6 +93,7 @@ class NewOrderRow(SQLModel, table=True):
     list_id: str | None
     contingency_type: str | None
     parent_cl_ord_id: str | None
+    algo: dict[str, Any] | None = Field(sa_type=sa.JSON)
 
 
 class OrderRequestRow(SQLModel, table=True):

@@ -1,7 +1,7 @@
-"""Real money over the wire: each lock keeps every order back by itself, and with all of them open it is sent."""
+"""Real money over the wire: each lock keeps every order back by itself, and what a live user must not forget."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +73,21 @@ async def test_real_money_is_sent_once_every_lock_is_open(day: IbDay, httpserver
 
     assert ended.message == "2022-12-28: 20 orders sent, 20 of 20 filled, 0 working"
     assert len(day.gateway.accepted) == 20
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        pytest.param(date(2022, 12, 28), [], id="a Wednesday"),
+        pytest.param(date(2022, 12, 30), ["second factor U7654321 2023-01-01"], id="the last session of a week"),
+    ],
+)
+async def test_a_second_factor_is_asked_for_before_the_sunday_on_which_logins_end(
+    day: IbDay, session: date, told: list[str]
+):
+    """https://github.com/manhinhang/ib-gateway-docker/pull/157"""
+    day.it_is(datetime(session.year, session.month, session.day, 22, 15, tzinfo=UTC))
+
+    assert (await day.desk.reconcile(session)).is_completed()
+
+    assert [a.fingerprint for a in day.desk.alerts() if a.fingerprint.startswith("second factor")] == told

@@ -27,7 +27,7 @@ def require_valid(order: "NewOrderSingle") -> None:
     Raises:
         InvalidValue: the first that do not.
     """
-    for rule in (_quantity_and_times, _prices, _trail, _time_in_force, _legs, _contingency):
+    for rule in (_quantity_and_times, _prices, _trail, _time_in_force, _legs, _contingency, _algo):
         rule(order, f"order {order.cl_ord_id}")
 
 
@@ -113,3 +113,13 @@ def _contingency(order: "NewOrderSingle", name: str) -> None:
         raise InvalidValue(f"parent_cl_ord_id of {name}", order.parent_cl_ord_id, rule)
     if order.parent_cl_ord_id == order.cl_ord_id:
         raise InvalidValue(f"parent_cl_ord_id of {name}", order.parent_cl_ord_id, "that of another order")
+
+
+def _algo(order: "NewOrderSingle", name: str) -> None:
+    if order.algo is None:
+        return
+    what = f"of {name}, which is worked by {order.algo.target_strategy.name}"
+    if order.ord_type not in _PLAIN or order.legs:
+        raise InvalidValue(f"ord_type {what}", order.ord_type, "MARKET or LIMIT in one instrument")
+    if order.time_in_force is not TimeInForce.DAY:
+        raise InvalidValue(f"time_in_force {what}", order.time_in_force, "DAY")

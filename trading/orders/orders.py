@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from trading.errors import OrderNotOpen
+from trading.orders.execution_algos import ExecutionAlgo
 from trading.orders.order_requests import OrderCancelReplaceRequest as OrderCancelReplaceRequest
 from trading.orders.order_requests import OrderCancelRequest as OrderCancelRequest
 from trading.orders.order_rules import require_valid
@@ -83,6 +84,7 @@ class NewOrderSingle:
         list_id: ListID (FIX 66) of orders that hang together; `order_lists` tells their shapes.
         contingency_type: ContingencyType (FIX 1385), with `list_id`.
         parent_cl_ord_id: the order that must have filled completely before this one works.
+        algo: how the broker is to work it (FIX 847); None lays it on the exchange as it is.
     """
 
     cl_ord_id: str
@@ -108,6 +110,7 @@ class NewOrderSingle:
     list_id: str | None = None
     contingency_type: ContingencyType | None = None
     parent_cl_ord_id: str | None = None
+    algo: ExecutionAlgo | None = None
 
     def __post_init__(self) -> None:
         require_valid(self)

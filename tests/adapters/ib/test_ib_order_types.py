@@ -13,6 +13,16 @@ from adapters.ib.heard import Terms
 from adapters.ib.orders import terms_of
 from adapters.ib.session_states import SessionState
 from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_cancel, a_market_order, a_replace, an_order
+from trading.orders.execution_algos import (
+    Adaptive,
+    AdaptivePriority,
+    ArrivalPrice,
+    ExecutionAlgo,
+    RiskAversion,
+    Twap,
+    TwapStyle,
+    Vwap,
+)
 from trading.orders.executions import ExecType, fold_order
 from trading.orders.order_types import (
     ContingencyType,
@@ -103,6 +113,50 @@ async def test_every_kind_of_order_is_read_back_as_it_was_sent(desk: Desk, kind:
         stop_px=order.stop_px,
         peg_offset_value=order.peg_offset_value,
     )
+
+
+NOON, THREE = datetime(2026, 11, 16, 17, tzinfo=UTC), datetime(2026, 11, 16, 20, tzinfo=UTC)
+SHARE = Decimal("0.1")
+ALGOS: list[tuple[ExecutionAlgo, str, dict[str, str]]] = [
+    (Adaptive(priority=AdaptivePriority.PATIENT), "Adaptive", {"adaptivePriority": "Patient"}),
+    (
+        Twap(starts_at=NOON, ends_at=THREE, style=TwapStyle.MIDPOINT),
+        "Twap",
+        {
+            "strategyType": "Matching Midpoint",
+            "startTime": "20261116-17:00:00 UTC",
+            "endTime": "20261116-20:00:00 UTC",
+            "allowPastEndTime": "0",
+        },
+    ),
+    (
+        Vwap(max_share=SHARE, takes_liquidity=False, may_run_over=True),
+        "Vwap",
+        {"maxPctVol": "0.1", "allowPastEndTime": "1", "noTakeLiq": "1"},
+    ),
+    (
+        ArrivalPrice(max_share=SHARE, risk_aversion=RiskAversion.GET_DONE, forces_completion=True),
+        "ArrivalPx",
+        {"maxPctVol": "0.1", "riskAversion": "Get Done", "forceCompletion": "1", "allowPastEndTime": "0"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("algo", "name", "values"), ALGOS, ids=[name for _, name, _ in ALGOS])
+async def test_an_algorithm_is_said_with_its_values_and_kept_when_the_order_changes(
+    desk: Desk, algo: ExecutionAlgo, name: str, values: dict[str, str]
+):
+    """https://docs.rs/twsapi/0.1.0/i686-unknown-linux-gnu/twsapi/core/algo_params/index.html"""
+    broker = desk.broker()
+    await broker.submit(an_order(algo=algo))
+
+    assert desk.gateway.accepted[0].fields.get("algoStrategy") == name
+    assert dict(desk.gateway.accepted[0].fields.groups["algoParams"]) == values
+
+    await broker.replace(a_replace(qty=50, price=Decimal(150)))
+
+    (order,) = desk.gateway.accepted
+    assert (order.qty, order.fields.get("algoStrategy"), dict(order.fields.groups["algoParams"])) == (50, name, values)
 
 
 async def _known(desk: Desk, cl_ord_id: str) -> Any:

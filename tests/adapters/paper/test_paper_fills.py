@@ -27,6 +27,7 @@ from tests.adapters.paper.paper_desk import (
     outcome,
 )
 from trading.market.adjustments import Split
+from trading.orders.execution_algos import Twap
 from trading.orders.executions import ExecType
 from trading.orders.orders import OrderCancelRequest, OrdStatus, OrdType, Side, TimeInForce
 
@@ -324,6 +325,7 @@ async def test_an_order_canceled_during_the_session_does_not_trade_at_its_close(
             {"ord_type": OrdType.STOP, "stop_px": Decimal(9), "time_in_force": IOC},
             "a stop order cannot be IOC",
         ),
+        ({"algo": Twap()}, "the paper broker has no TWAP algorithm; send it without one"),
         ({"session": date(2020, 8, 23)}, "2020-08-23 is not a session of XNYS"),
         (
             {"session": date(2020, 8, 21)},

@@ -10,6 +10,7 @@ from tests.adapters.sql.sql_desk import SYMBOLS, a_decision, failing_at
 from tests.builders import ACCOUNT, CLOSE, DECIDED, a_new_order, a_report, a_trade, at
 from trading.errors import DeskHalted, InvalidValue, LeaseLost, OrderNotOpen, OrderUnknown
 from trading.ledger import Lease
+from trading.orders.execution_algos import Adaptive, AdaptivePriority, ArrivalPrice, RiskAversion, Twap, TwapStyle, Vwap
 from trading.orders.executions import ExecType
 from trading.orders.order_types import (
     ContingencyType,
@@ -59,6 +60,12 @@ def replaced(exec_id: str, **values) -> object:
 def test_all_that_an_order_says_comes_back(ledger):
     exits = {"list_id": "l-1", "contingency_type": ContingencyType.OCO, "parent_cl_ord_id": "t-0"}
     trigger = PriceTrigger(symbol="MSFT", price=Decimal("1.50"), direction=TriggerDirection.UP)
+    algos = (
+        Adaptive(priority=AdaptivePriority.URGENT),
+        Twap(starts_at=DECIDED, ends_at=CLOSE, style=TwapStyle.LAST),
+        Vwap(max_share=Decimal("0.25"), takes_liquidity=False, may_run_over=True),
+        ArrivalPrice(max_share=Decimal("0.10"), risk_aversion=RiskAversion.PASSIVE, forces_completion=True),
+    )
     orders = [
         a_new_order(
             cl_ord_id="t-1",
@@ -76,6 +83,7 @@ def test_all_that_an_order_says_comes_back(ledger):
             good_till=CLOSE,
             triggers=(trigger, TimeTrigger(at=DECIDED)),
         ),
+        *(a_new_order(cl_ord_id=f"t-{number}", algo=algo) for number, algo in enumerate(algos, 3)),
     ]
 
     ledger.intend(ledger.lease(), *orders)

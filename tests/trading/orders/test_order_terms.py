@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import CLOSE, DECIDED, a_new_order, an_order, at
 from trading.errors import InvalidValue, OrderNotOpen
+from trading.orders.execution_algos import ArrivalPrice, Twap, Vwap
 from trading.orders.order_lists import require_list
 from trading.orders.order_types import (
     ContingencyType,
@@ -43,6 +44,8 @@ LIMIT = {"ord_type": OrdType.LIMIT, "price": Decimal(5)}
         COMBO | LIMIT | {"price": Decimal(0)},
         COMBO | LIMIT | {"price": Decimal("-3.10")},  # a spread that pays whoever buys it
         {"list_id": "l-1", "contingency_type": OCO},
+        LIMIT | {"algo": Vwap(max_share=Decimal("0.5"))},
+        {"algo": Twap(starts_at=DECIDED, ends_at=CLOSE)},
         {"list_id": "l-1", "contingency_type": OTO, "parent_cl_ord_id": "t-0"},
     ],
 )
@@ -72,6 +75,9 @@ def test_an_order_may_say_all_that_goes_together(fields):
         (COMBO | {"ord_type": OrdType.STOP, "stop_px": Decimal(1)}, "MARKET or LIMIT for an order in legs"),
         (COMBO | {"order_qty": Decimal("1.5")}, "whole units"),
         (COMBO | LIMIT | {"price": Decimal("NaN")}, "a finite net price"),
+        (COMBO | {"algo": Twap()}, "ord_type of order t-1, which is worked by TWAP .* in one instrument"),
+        (TRAIL | {"algo": Twap()}, "ord_type of order t-1, which is worked by TWAP .*trailing_stop"),
+        ({"algo": Twap(), "time_in_force": TimeInForce.GTC}, "time_in_force of order t-1, .* TWAP .* must be DAY"),
         ({"list_id": "l-1"}, "list_id of order t-1 .* together with contingency_type"),
         ({"contingency_type": OCO}, "list_id of order t-1 is None"),
         ({"parent_cl_ord_id": "t-0"}, "parent_cl_ord_id of order t-1 .* absent without contingency_type"),
@@ -91,9 +97,13 @@ def test_values_that_do_not_go_together_are_refused_with_the_rule(fields, told):
         (lambda: OrderLeg(symbol="+1 A|-1 B", ratio=1, side=Side.BUY), "one instrument"),
         (lambda: PriceTrigger(symbol="A", price=Decimal(0), direction=TriggerDirection.UP), "price of the trigger"),
         (lambda: TimeTrigger(at=datetime(2024, 3, 15)), "aware"),  # noqa: DTZ001 - the test
+        (lambda: Twap(starts_at=datetime(2024, 3, 15)), "starts_at of the algorithm .* aware"),  # noqa: DTZ001
+        (lambda: Twap(starts_at=CLOSE, ends_at=DECIDED), "ends_at of the algorithm .* after its starts_at"),
+        (lambda: Vwap(max_share=Decimal("0.51")), "max_share of the algorithm is .*0.51.*, but must be 0.1 to 0.5"),
+        (lambda: ArrivalPrice(max_share=Decimal("NaN")), "max_share of the algorithm"),
     ],
 )
-def test_a_leg_or_trigger_that_cannot_be_meant_is_refused(make, told):
+def test_a_leg_trigger_or_algorithm_that_cannot_be_meant_is_refused(make, told):
     with pytest.raises(InvalidValue, match=told):
         make()
 
