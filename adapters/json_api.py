@@ -1,0 +1,74 @@
+"""One HTTP address that answers JSON: every way in which it can fail to is one error, and no key is in any of them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from trading.errors import SourceUnavailable
+
+_SHOWN = 200  # characters of a wrong answer
+
+
+class JsonApi:
+    """Asks for JSON, one request at a time.
+
+    Args:
+        name: of the provider, in messages.
+        base_url: without the path.
+        key: added to every request as the parameter `key_parameter`; never in a message.
+        timeout: for each request: to connect, and between two bytes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        key: SecretStr | None = None,
+        key_parameter: str = "apikey",
+        timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._name, self._base_url = name, base_url.rstrip("/")
+        self._key, self._key_parameter = key, key_parameter
+        self._client = httpx.Client(timeout=timeout.total_seconds(), follow_redirects=False)
+
+    def get(self, path: str, parameters: Mapping[str, str]) -> tuple[int, Any]:
+        """Return the status and the answer's JSON; an answer of 4xx has a meaning only its asker knows.
+
+        Raises:
+            SourceUnavailable: no answer, 401, 403, 429, 5xx, a redirection, or something that is not JSON.
+        """
+        secret = {self._key_parameter: self._key.get_secret_value()} if self._key is not None else {}
+        try:
+            response = self._client.get(self._base_url + path, params={**parameters, **secret})
+        except httpx.HTTPError as exc:  # its text has no address, so no key
+            raise SourceUnavailable(self._name, f"{path}: {type(exc).__name__} {exc}".rstrip()) from None
+        if (why := _refusal(response)) is not None:
+            raise SourceUnavailable(self._name, f"{path}: {why}")
+        try:
+            return response.status_code, response.json()
+        except ValueError:
+            shown = self._without_key(" ".join(response.text[:_SHOWN].split()))
+            raise SourceUnavailable(self._name, f"{path}: {response.status_code} and no JSON: {shown!r}") from None
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key.get_secret_value(), "***") if self._key is not None else text
+
+
+def _refusal(response: httpx.Response) -> str | None:
+    """Return why an answer speaks for the provider as a whole, if it does."""
+    status = response.status_code
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        after = response.headers.get("Retry-After")
+        return "429, too many requests" + (f"; it asks to wait {after} s" if after else "")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return f"{status}: the key is not accepted; see the block's `api_key`"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"{status}: the provider has a fault of its own"
+    if response.is_redirect:
+        return f"{status}: it sends us elsewhere; see the block's `base_url`"
+    return None
