@@ -1,5 +1,6 @@
 """One HTTP address that answers JSON: every way in which it can fail to is one error, and no key is in any of them."""
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -11,6 +12,16 @@ from pydantic import SecretStr
 from trading.errors import SourceUnavailable
 
 _SHOWN = 200  # characters of a wrong answer
+
+
+def _hide_query(record: logging.LogRecord) -> bool:
+    """Take the query, and so the key, off the addresses that httpx logs."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_hide_query)
 
 
 class JsonApi:

@@ -21,7 +21,7 @@ def save_fetched(path: Path, fetched: FetchedBars) -> None:
     about = {
         "source": fetched.bars.source,
         "price_basis": fetched.bars.price_basis.value,
-        "outcomes": [[o.symbol, o.status.value, o.text] for o in fetched.outcomes],
+        "outcomes": [[o.symbol, o.status.value, o.text, o.provider] for o in fetched.outcomes],
         "actions": [_action_json(a) for a in fetched.actions],
     }
     table = pa.Table.from_pandas(fetched.bars.frame, preserve_index=False)
@@ -45,7 +45,9 @@ def load_fetched(path: Path) -> FetchedBars:
         bars=DailyBars(
             frame=bars_frame(table.to_pandas()), source=about["source"], price_basis=PriceBasis(about["price_basis"])
         ),
-        outcomes=tuple(FetchOutcome(symbol=s, status=FetchStatus(k), text=t) for s, k, t in about["outcomes"]),
+        outcomes=tuple(
+            FetchOutcome(symbol=s, status=FetchStatus(k), text=t, provider=p) for s, k, t, p in about["outcomes"]
+        ),
         actions=tuple(_action(a) for a in about["actions"]),
     )
 

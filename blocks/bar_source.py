@@ -1,13 +1,16 @@
 """Which provider gives bars, and how it is reached."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from adapters.csv_bars import CsvBars
+from adapters.failover_bars import FailoverBars
 from adapters.ib.bars import IbBars
 from adapters.ib.budget import gateway_budget
 from adapters.ib.ib_settings import IbSettings
@@ -26,6 +29,13 @@ class Provider(StrEnum):
     FILES = "files"
     YAHOO = "yahoo"
     INTERACTIVE_BROKERS = "interactive_brokers"
+
+
+CLOSED = {
+    "td_ameritrade": "TD Ameritrade closed on 2024-05-10; its accounts are at Charles Schwab",
+    "iex_cloud": "IEX Cloud closed on 2024-08-31",
+}
+_INSTEAD = "use yahoo, alpha_vantage, nasdaq_data_link or interactive_brokers"
 
 
 class BarSource(Block):
@@ -52,9 +62,44 @@ class BarSource(Block):
     price_basis: bars.PriceBasis = Field(
         default=bars.PriceBasis.RAW, description="files: what has been done to the prices; orders need raw ones."
     )
-    base_url: str | None = Field(default=None, description="yahoo: another address to ask, such as a proxy's.")
+    base_url: str | None = Field(
+        default=None, description="yahoo, alpha_vantage, nasdaq_data_link: another address to ask, such as a proxy's."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="alpha_vantage, nasdaq_data_link: your key; never shown, logged or stored elsewhere."
+    )
+    fallbacks: list[str] = Field(
+        default=[],
+        description="Names of other bar source blocks, asked in this order for what this one cannot give; their prices "
+        "must be on the same basis. Whoever stood in is told with the quality verdict.",
+    )
     ib: IbSettings = Field(default_factory=IbSettings, description="interactive_brokers: where TWS or IB Gateway is.")
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
+
+    @field_validator("provider", mode="before")
+    @classmethod
+    def _is_open(cls, value: object) -> object:
+        if isinstance(value, str) and (why := CLOSED.get(value.lower().replace(" ", "_"))) is not None:
+            raise ValueError(f"{why}; {_INSTEAD}")
+        return value
+
+    def with_fallbacks(self, others: Sequence[Self]) -> bars.BarSource:
+        """Return the adapter, with those of others behind it that stand in for it; they are asked for its symbols."""
+        first = self.source()
+        if not others:
+            return first
+        symbols = self.symbols or list(first.instruments())
+        behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
+        return FailoverBars([first, *behind], self._basis())
+
+    def _basis(self) -> bars.PriceBasis:
+        match self.provider:
+            case Provider.FILES:
+                return self.price_basis
+            case Provider.SAMPLE:
+                return bars.PriceBasis.ADJUSTED
+            case _:
+                return bars.PriceBasis.RAW
 
     def source(self) -> bars.BarSource:
         """Return the adapter."""

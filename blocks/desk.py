@@ -1,6 +1,6 @@
 """The desk: the saved settings of one account, wired to their adapters. The one place where things are put together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self, TypeVar
@@ -41,11 +41,11 @@ class Market:
     calendar: TradingCalendar
 
     @classmethod
-    def of(cls, settings: BarSource, storage: DeskStorage) -> Self:
-        """Wire the source."""
+    def of(cls, settings: BarSource, storage: DeskStorage, fallbacks: Sequence[BarSource] = ()) -> Self:
+        """Wire the source, and those that stand in for it."""
         return cls(
             settings=settings,
-            source=settings.source(),
+            source=settings.with_fallbacks(fallbacks),
             store=storage.store(),
             calendar=TradingCalendar(settings.mic),
         )

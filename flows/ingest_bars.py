@@ -42,7 +42,8 @@ async def ingest_bars(
         missed_run: What a late run does.
     """
     settings, places = await load(BarSource, source), await load(DeskStorage, storage)
-    market, ledger = Market.of(settings, places), Ledger.of(places)
+    fallbacks = [await load(BarSource, name) for name in settings.fallbacks]
+    market, ledger = Market.of(settings, places, fallbacks), Ledger.of(places)
     go = await guard(market.calendar, Step.INGEST, session, missed_run)
     if not isinstance(go, Go):
         return go

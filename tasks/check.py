@@ -1,6 +1,7 @@
 """Check fetched bars."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
 from trading.market.bar_checks import check_bars
 from trading.market.bars import FetchedBars
-from trading.market.quality import Finding, FindingSeverity, QualityReport, SymbolVerdict
+from trading.market.quality import Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
 
 CRITICAL = FindingSeverity.CRITICAL
 
@@ -74,6 +75,8 @@ async def _publish(market: Market, report: QualityReport, docs: Path | None) -> 
         f"## {report.source} for {report.session}: {report.day_verdict.upper()}",
         f"{report.rows:,} bars of {len(verdicts)} symbols: {counts}. Verdict `{report.verdict_id}`.",
     ]
+    if stood_in := Counter(f.value for f in report.findings if f.rule is Rule.FALLBACK):
+        lines.append("Stood in: " + ", ".join(f"{name} for {count} symbols" for name, count in stood_in.items()) + ".")
     if docs is not None:
         lines.append(f"Data Docs: `{docs}`")
     await publish_markdown("quality-verdict", "\n\n".join(lines), "Whether the bars may be traded on")

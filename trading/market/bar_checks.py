@@ -102,6 +102,16 @@ def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding
         status = outcome.status
         if status is FetchStatus.OK and outcome.symbol not in with_bars:
             status = FetchStatus.NO_BARS
+        if status is FetchStatus.OK and outcome.provider:
+            yield Finding(
+                rule=Rule.FALLBACK,
+                severity=FindingSeverity.WARNING,
+                symbol=outcome.symbol,
+                session=None,
+                value=outcome.provider,
+                limit=fetched.bars.source,
+                text=f"{outcome.symbol}: given by {outcome.provider}, since {outcome.text}",
+            )
         if status is not FetchStatus.OK:
             rule, remedy = _OUTCOME_RULES[status]
             said = outcome.text or "the source gave no reason"

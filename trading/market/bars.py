@@ -88,11 +88,17 @@ class FetchStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOutcome:
-    """What a source answered for one symbol; `text` explains all but OK."""
+    """What a source answered for one symbol.
+
+    Attributes:
+        text: explains all but OK, and why another provider had to stand in.
+        provider: who gave the bars, when it is not the source that was asked.
+    """
 
     symbol: str
     status: FetchStatus
     text: str = ""
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ class Rule(StrEnum):
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     FETCH_FAILED = "FETCH_FAILED"
     NO_BARS = "NO_BARS"
+    FALLBACK = "FALLBACK"  # given by a provider that stands in for the first
     STALE = "STALE"  # the last session asked for is not there
     MISSING_SESSION = "MISSING_SESSION"  # a gap inside the range
     NOT_A_SESSION = "NOT_A_SESSION"  # a bar for a holiday or weekend

@@ -1,0 +1,149 @@
+"""Daily bars from Alpha Vantage, TIME_SERIES_DAILY_ADJUSTED: raw prices with dividends and splits, by one GET each."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+
+from pydantic import SecretStr
+
+from adapters.json_api import JsonApi
+from adapters.quoted_rows import QuotedRows, fetch_each, part, quoted, same_code
+from adapters.yahoo_bars import US_MICS
+from trading.errors import SourceUnavailable
+from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
+from trading.market.instruments import Equity, Instrument
+
+PATH = "/query"
+META, SERIES, ERROR = "Meta Data", "Time Series (Daily)", "Error Message"
+# It answers 200 to everything. These two say that we ask too often, have not paid, or have no valid key.
+WHOLE_PROVIDER = ("Note", "Information")
+UNKNOWN = re.compile(r"invalid api call", re.IGNORECASE)
+BAD_KEY = re.compile(r"api ?key|api function", re.IGNORECASE)
+FIELDS: Mapping[str, str] = {
+    "open": "1. open",
+    "high": "2. high",
+    "low": "3. low",
+    "close": "4. close",
+    "volume": "6. volume",
+    "dividend": "7. dividend amount",
+    "split": "8. split coefficient",
+}
+COMPACT_SPAN = timedelta(days=150)  # `compact` is the last 100 sessions, which take about 145 days
+
+
+class AlphaVantageBars:
+    """Raw daily bars, dividends and splits of Alpha Vantage.
+
+    Only ask for sessions that have closed: of a running one Alpha Vantage serves the bar so far.
+
+    Args:
+        symbols: what is offered. A dot in a US symbol is a share class (BRK.B), which Alpha Vantage writes BRK-B.
+        api_key: never in a message, although Alpha Vantage repeats it in its own.
+        mic: ISO 10383 code of the exchange of all symbols.
+        currency: ISO 4217 code; Alpha Vantage does not say in which it quotes.
+        timeout: for each request; a symbol takes one, the first of a fetch may take two.
+        name: recorded with every bar.
+
+    Source: alphavantage.co/documentation, "Daily Adjusted".
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        *,
+        api_key: SecretStr,
+        mic: str = "XNYS",
+        currency: str = "USD",
+        base_url: str = "https://www.alphavantage.co",
+        timeout: timedelta = timedelta(seconds=10),
+        name: str = "alpha_vantage",
+    ) -> None:
+        self.name = name
+        self._offered: Mapping[str, Instrument] = {
+            symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols
+        }
+        self._mic, self._currency, self._key = mic, currency, api_key
+        self._api = JsonApi(name, base_url, key=api_key, key_parameter="apikey", timeout=timeout)
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments named at the start, by symbol."""
+        return self._offered
+
+    def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Return the bars of all sessions from `first` to `last`, both included, one request after the other.
+
+        The short answer is asked for first, and taken if it reaches back to `first`. Once it does not, this symbol and
+        all after it are asked for in full.
+
+        Raises:
+            SourceUnavailable: Alpha Vantage does not answer properly, limits or refuses us, or GIVE_UP_AFTER symbols
+                in a row failed.
+        """
+        full = last - first > COMPACT_SPAN
+
+        def ask(symbol: str) -> QuotedRows | FetchOutcome:
+            nonlocal full
+            answer = self._ask(symbol, full=full)
+            if not full and isinstance(answer, QuotedRows) and not answer.reach_back_to(first):
+                full = True
+                answer = self._ask(symbol, full=True)
+            return answer
+
+        return fetch_each(self.name, symbols, first, last, ask)
+
+    def _ask(self, symbol: str, *, full: bool) -> QuotedRows | FetchOutcome:
+        spelled = symbol.replace(".", "-") if self._mic in US_MICS else symbol
+        parameters = {
+            "function": "TIME_SERIES_DAILY_ADJUSTED",
+            "symbol": spelled,
+            "outputsize": "full" if full else "compact",
+        }
+        status, answer = self._api.get(PATH, parameters)
+        if status != HTTPStatus.OK:
+            raise SourceUnavailable(self.name, f"{PATH} on {symbol}: {status} and {quoted(answer, self._key)}")
+        if isinstance(answer, dict) and SERIES not in answer:
+            self._raise_if_refused(symbol, answer)
+            if ERROR in answer:
+                return self._not_found(symbol, answer[ERROR])
+        return self._rows(symbol, spelled, answer, full=full)
+
+    def _raise_if_refused(self, symbol: str, answer: Mapping[str, object]) -> None:
+        bad_key = ERROR in answer and BAD_KEY.search(str(answer[ERROR]))
+        for name in (*WHOLE_PROVIDER, *([ERROR] if bad_key else [])):
+            if name in answer:
+                why = quoted(answer[name], self._key)
+                raise SourceUnavailable(self.name, f"asked for {symbol}, it says {name}: {why}")
+
+    def _not_found(self, symbol: str, said: object) -> FetchOutcome:
+        unknown = UNKNOWN.search(str(said)) is not None
+        text = f"{self.name} on {symbol}: {quoted(said, self._key)}"
+        return FetchOutcome(
+            symbol=symbol, status=FetchStatus.UNKNOWN_SYMBOL if unknown else FetchStatus.FAILED, text=text
+        )
+
+    def _rows(self, symbol: str, spelled: str, answer: object, *, full: bool) -> QuotedRows | FetchOutcome:
+        series, meta = part(answer, SERIES), part(answer, META)
+        answered, size = meta.get("2. Symbol"), meta.get("4. Output Size")
+        if not (isinstance(answer, dict) and isinstance(answer.get(SERIES), dict)):
+            return self._failed(symbol, f"an answer without {SERIES!r}: {quoted(answer, self._key)}")
+        if not same_code(answered, spelled):
+            return self._failed(symbol, f"the answer is about {quoted(answered, self._key)}, not {spelled!r}")
+        if full and isinstance(size, str) and size.casefold() == "compact":
+            return self._failed(symbol, "asked for all sessions, it gave the compact answer of the last ones")
+        return QuotedRows(
+            source=self.name,
+            symbol=symbol,
+            currency=self._currency,
+            key=self._key,
+            rows=[(day, _named(values)) for day, values in series.items()],
+        )
+
+    def _failed(self, symbol: str, why: str) -> FetchOutcome:
+        return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=f"{self.name} on {symbol}: {why}")
+
+
+def _named(values: object) -> Mapping[str, object]:
+    if not isinstance(values, dict):
+        return {}
+    return {name: values[field] for name, field in FIELDS.items() if field in values}
