@@ -93,6 +93,7 @@ def _expectations(policy: QualityPolicy) -> list[Any]:
         _between(Rule.SPLIT_NOT_APPLIED, critical, "split_like", max_value=1),
         _between(Rule.JUMP, warning, "jump_ret", min_value=least, max_value=most),
         _between(Rule.JUMP, critical, "alarming_ret", min_value=least, max_value=most),
+        _between(Rule.DIVIDEND_DOUBTFUL, critical, "dividend_doubt", max_value=0),
         _between(Rule.FROZEN, warning, "frozen_sessions", max_value=frozen),
     ]
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,7 @@ from tests.bar_builders import (
     with_bar,
     without_bars,
 )
+from trading.market.adjustments import CashDividend
 from trading.market.bars import FetchedBars, bars_frame
 from trading.market.quality import FindingSeverity, QualityPolicy, Rule
 
@@ -43,7 +45,7 @@ def validate(frame: pd.DataFrame | FetchedBars, docs_root: Path | None = None) -
 def test_calm_bars_meet_every_expectation() -> None:
     verdict = validate(calm_bars(*SYMBOLS))
 
-    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=19)
+    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=20)
 
 
 def test_a_bar_that_fails_is_named_by_rule_symbol_and_session() -> None:
@@ -143,10 +145,25 @@ def damaged(frame: pd.DataFrame, how: Sequence[Damage]) -> pd.DataFrame:
     return bars_frame(frame)
 
 
-@given(damages())
+def dividends() -> st.SearchStrategy[list[CashDividend]]:
+    """Return dividends on any of the 30 sessions, some too large for a price that stays where it is."""
+    made = st.builds(
+        lambda symbol, place, amount: CashDividend(
+            symbol=symbol, ex_date=XNYS.sessions(FIRST, LAST)[place], amount_per_share=Decimal(amount)
+        ),
+        st.sampled_from(SYMBOLS),
+        st.integers(0, 29),
+        st.sampled_from(["0.5", "2", "12", "500"]),
+    )
+    return st.lists(made, max_size=4, unique_by=lambda paid: (paid.symbol, paid.ex_date))
+
+
+@given(damages(), dividends())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_both_readers_find_the_same_symbols_bad_whatever_goes_wrong(how: list[Damage]) -> None:
-    bars = fetched(damaged(calm_bars(*SYMBOLS), how))
+def test_both_readers_find_the_same_symbols_bad_whatever_goes_wrong(
+    how: list[Damage], paid: list[CashDividend]
+) -> None:
+    bars = fetched(damaged(calm_bars(*SYMBOLS), how), actions=paid)
 
     ours, theirs = check(bars), validate(bars)
 

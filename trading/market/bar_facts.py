@@ -51,6 +51,8 @@ class BarFacts:
     * `unit_error`: 1 for prices off by a factor near 100.
     * `split_like`: 2 for a move that only a split makes, 1 for one that the market may have made.
     * `jump_ret`: `log_ret` where the move is neither of these two, nor accepted by a person, else 0.
+    * `paid`: dividends with this ex-date, per share as the close before counts shares.
+    * `dividend_doubt`: 1 for a large dividend that the price does not bear out, 2 for one that repeats one just before.
     * `alarming_ret`: `jump_ret` where it is recent, or came between close and open and is threefold, else 0.
 
     Attributes:

@@ -27,6 +27,9 @@ _HALVED = np.log(2) - _AT_OPEN
 _CERTAIN_SPLIT = np.log(2.5)  # a market halves or doubles by itself now and then
 _ALARMING_GAP = np.log(3)
 _UNIT, _UNIT_TOLERANCE = np.log(100), np.log(1.3)
+_LARGE_DIVIDEND = 0.1  # of the price; a smaller one is lost in what the market does that day
+_BORNE_OUT = 0.5  # the least part of a large dividend by which the price falls, at the open or the close
+_SAME_DIVIDEND, _NOTABLE_DIVIDEND, _DIVIDEND_APART = 2.0, 0.01, 3  # twice the amount, of the price, sessions
 _KEY_STEP = 2**32  # more than there are days
 
 
@@ -79,11 +82,15 @@ class Returns:
         prev_close: close of the bar before; NaN on the first bar of a symbol.
         at_open: from the close before to the open, or to the close where there is no open.
         at_close: from close to close.
+        paid: dividends per share, as the close before counts shares.
+        lowest: the lesser of the two, dividends left in.
     """
 
     prev_close: FloatArray
     at_open: FloatArray
     at_close: FloatArray
+    paid: FloatArray
+    lowest: FloatArray
 
 
 def unexplained_returns(steps: Steps) -> Returns:
@@ -98,7 +105,9 @@ def unexplained_returns(steps: Steps) -> Returns:
     splits, paid = _split_logs(steps), _dividends(steps)
     at_close = _log_returns(prev_close, close, splits, paid)
     at_open = np.where(np.isnan(opened), at_close, _log_returns(prev_close, opened, splits, paid))
-    return Returns(prev_close=prev_close, at_open=at_open, at_close=at_close)
+    none = np.zeros(len(paid))
+    lowest = np.fmin(_log_returns(prev_close, close, splits, none), _log_returns(prev_close, opened, splits, none))
+    return Returns(prev_close=prev_close, at_open=at_open, at_close=at_close, paid=paid, lowest=lowest)
 
 
 def classify_moves(steps: Steps, young: BoolArray, policy: QualityPolicy) -> dict[str, npt.NDArray[Any]]:
@@ -117,7 +126,24 @@ def classify_moves(steps: Steps, young: BoolArray, policy: QualityPolicy) -> dic
         "split_like": split_like.astype(np.int8),
         "jump_ret": jump_ret,
         "alarming_ret": np.where(young | (gap > _ALARMING_GAP), jump_ret, 0.0),
+        "paid": returns.paid,
+        "dividend_doubt": np.where(accepted, 0, _dividend_doubt(steps, returns)).astype(np.int8),
     }
+
+
+def _dividend_doubt(steps: Steps, returns: Returns) -> npt.NDArray[np.int8]:
+    """Return 1 for a large dividend that the price does not bear out, 2 for one that repeats one just before."""
+    at = np.flatnonzero(returns.paid > 0)
+    share = returns.paid[at] / returns.prev_close[at]  # no share of an unknown price is large
+    fall = np.log1p(-np.minimum(share, 1 - 1e-9))
+    unborne = (share >= _LARGE_DIVIDEND) & (returns.lowest[at] > _BORNE_OUT * fall)
+    close_by = (np.diff(at) <= _DIVIDEND_APART) & (np.diff(steps.codes[at]) == 0)
+    alike = np.abs(np.diff(np.log(returns.paid[at]))) <= np.log(_SAME_DIVIDEND)
+    again = np.zeros(len(at), dtype=np.bool_)
+    again[1:] = close_by & alike & (share[1:] >= _NOTABLE_DIVIDEND)
+    doubt = np.zeros(len(returns.paid), dtype=np.int8)
+    doubt[at] = np.where(again, 2, unborne)
+    return doubt
 
 
 def _log_returns(before: FloatArray, after: FloatArray, splits: FloatArray, paid: FloatArray) -> FloatArray:

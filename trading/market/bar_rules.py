@@ -94,6 +94,13 @@ def _unit(row: Any) -> str:
     return f"prices from {row.lowest_px:g} to {row.highest_px:g} in one bar"
 
 
+def _dividend(row: Any) -> str:
+    told = f"a dividend of {row.paid:g} after a close of {row.prev_close:g} ({row.paid / row.prev_close:.1%})"
+    if row.dividend_doubt == 2:
+        return f"{told}, soon after another one like it"
+    return f"{told}, and then a close of {row.close:g}"
+
+
 _AGAIN = "fetch the range again, or from another source"
 _IF_TRUE = "if the move is true, put it into accepted_moves; else"
 
@@ -185,6 +192,13 @@ BAR_RULES = (
         value=_factor,
         limit=lambda policy: f"at most {policy.max_abs_return:.0%} up or down unless a corporate action explains it",
         remedy=f"{_IF_TRUE} {_AGAIN}",
+    ),
+    BarRule(
+        rule=Rule.DIVIDEND_DOUBTFUL,
+        grade=lambda facts, _: _critical(facts["dividend_doubt"].to_numpy() > 0),
+        value=_dividend,
+        limit=lambda _: "each dividend once, and a large one followed by a fall",
+        remedy=f"{_IF_TRUE} correct the dividend, or fetch it from another source",
     ),
     BarRule(
         rule=Rule.FROZEN,

@@ -1,6 +1,7 @@
 """The quality gate. Bars are calm until one thing is wrong with them; then exactly that one thing is found."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -21,9 +22,11 @@ from tests.bar_builders import (
     without_bars,
 )
 from trading.errors import NotASession
+from trading.market.adjustments import CashDividend
 from trading.market.bar_checks import clean_rows
 from trading.market.bars import FetchStatus, bars_frame
 from trading.market.quality import (
+    AcceptedMove,
     DayVerdict,
     FindingSeverity,
     OnBadSymbol,
@@ -205,6 +208,49 @@ def test_a_bar_that_stands_still_is_shown() -> None:
     assert check(ten).findings == ()
     assert the_only(check(eleven)) == (Rule.FROZEN, WARNING, "AAPL", OLD)
     assert check(eleven).symbols == (("AAPL", SymbolVerdict.WARN),)
+
+
+@pytest.mark.parametrize(
+    ("paid", "close", "doubted"),
+    [
+        ("12", 104.5, True),  # 11 % of the price, which stays where it is
+        ("12", 99.5, True),  # falls by less than half of it
+        ("12", 97.0, False),  # by more than half: the market rose meanwhile
+        ("10", 104.5, False),  # below a tenth a market may take it back the same day
+        ("5000", 104.5, True),
+    ],
+)
+def test_a_large_dividend_that_the_price_does_not_bear_out_is_doubted(paid: str, close: float, doubted: bool) -> None:
+    day = XNYS.next_session(OLD)
+    dividend = CashDividend(symbol="AAPL", ex_date=day, amount_per_share=Decimal(paid))
+    frame = with_bar(calm_bars(), day, close=close, low=min(close, 103.0), open=104.0)
+
+    found = [key(f) for f in check(fetched(frame, actions=[dividend])).findings]
+
+    assert found == ([(Rule.DIVIDEND_DOUBTFUL, CRITICAL, "AAPL", day)] if doubted else [])
+
+
+@pytest.mark.parametrize(
+    ("sessions", "amount", "doubted"), [(1, "2.1", True), (3, "1.2", True), (4, "2", False), (1, "0.5", False)]
+)
+def test_a_dividend_soon_after_one_like_it_is_doubted(sessions: int, amount: str, doubted: bool) -> None:
+    days = XNYS.sessions(OLD, LAST)
+    paid = [
+        CashDividend(symbol="AAPL", ex_date=day, amount_per_share=Decimal(each))
+        for day, each in ((days[1], "2"), (days[1 + sessions], amount))
+    ]
+
+    found = [key(f) for f in check(fetched(calm_bars(), actions=paid)).findings]
+
+    assert found == ([(Rule.DIVIDEND_DOUBTFUL, CRITICAL, "AAPL", days[1 + sessions])] if doubted else [])
+
+
+def test_a_dividend_that_a_person_has_looked_at_is_taken() -> None:
+    day = XNYS.next_session(OLD)
+    paid = CashDividend(symbol="AAPL", ex_date=day, amount_per_share=Decimal(30))
+    policy = QualityPolicy(accepted_moves=(AcceptedMove(symbol="AAPL", session=day),))
+
+    assert check(fetched(calm_bars(), actions=[paid]), policy=policy).findings == ()
 
 
 def test_what_happens_often_is_told_once_with_its_count() -> None:

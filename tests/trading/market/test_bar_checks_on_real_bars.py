@@ -35,6 +35,7 @@ CRITICAL, WARNING = FindingSeverity.CRITICAL, FindingSeverity.WARNING
         ("4063-T-1d-bad-stock-split", "4063.T", "XTKS", Rule.SPLIT_NOT_APPLIED, date(2023, 3, 29)),
         ("CNE-L-1d-bad-stock-split", "CNE.L", "XLON", Rule.SPLIT_NOT_APPLIED, date(2023, 5, 9)),
         ("ALPHA-PA-1d-bad-stock-split", "ALPHA.PA", "XPAR", Rule.SPLIT_NOT_APPLIED, date(2023, 5, 9)),
+        ("KAP-IL-1d-bad-div", "KAP.IL", "XLON", Rule.DIVIDEND_DOUBTFUL, date(2022, 7, 13)),
     ],
 )
 def test_real_downloads_with_defects_are_quarantined_and_their_corrected_twins_are_not(
@@ -58,6 +59,55 @@ def test_a_real_download_that_looks_odd_and_is_right_passes() -> None:
     )
 
     assert report.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "mic"),
+    [
+        ("RGL-L-1d-bad-div", "RGL.L", "XLON"),
+        ("8TRA-DE-1d-missing-div-adjust", "8TRA.DE", "XFRA"),
+        ("DODFX-1d-cg-double-count", "DODFX", "XNYS"),
+    ],
+)
+def test_defects_of_prices_adjusted_by_a_vendor_do_not_reach_us_since_we_adjust_ourselves(
+    name: str, symbol: str, mic: str
+) -> None:
+    download, fixed = yahoo_download(name, symbol), yahoo_download(f"{name}-fixed", symbol)
+    days = download.bars.frame["session"]
+
+    report = check(download, calendar=TradingCalendar(mic), first=days.min().date(), session=days.max().date())
+
+    assert [f for f in report.findings if f.rule is Rule.DIVIDEND_DOUBTFUL] == []
+    closes = [each.bars.frame["close"].to_numpy() for each in (download, fixed)]
+    assert np.allclose(*closes, rtol=1e-5)
+
+
+def test_no_real_dividend_is_doubted() -> None:
+    first, last = date(1998, 1, 2), date(2021, 3, 31)
+    actions = _lean_actions(first, last)
+    paying = sorted({a.symbol for a in actions if isinstance(a, CashDividend)})
+    frame = _lean_bars(paying, first, last)
+
+    report = check(fetched(frame, actions=actions), first=first, session=last, now=NOW)
+
+    assert len([a for a in actions if isinstance(a, CashDividend)]) > 500
+    # The ticker was Washington Mutual's, at 0.16, until it became that of Waste Management, which pays 0.85.
+    doubted = [(f.symbol, f.session) for f in report.findings if f.rule is Rule.DIVIDEND_DOUBTFUL]
+    assert doubted == [("WM", date(2009, 8, 5))]
+
+
+def test_dividends_of_a_hundred_times_too_much_are_found_each_and_the_corrected_ones_are_not() -> None:
+    found = {}
+    for twin in ("SCR-TO-1d-bad-div", "SCR-TO-1d-bad-div-fixed"):
+        download = yahoo_download(twin, "SCR.TO")
+        days = download.bars.frame["session"]
+        report = check(download, calendar=TradingCalendar("XTSE"), first=days.min().date(), session=days.max().date())
+        found[twin] = [f for f in report.findings if f.rule is Rule.DIVIDEND_DOUBTFUL]
+
+    (wrong,) = found["SCR-TO-1d-bad-div"]
+    assert (wrong.session, wrong.severity) == (date(2023, 3, 14), CRITICAL)
+    assert "DIVIDEND_DOUBTFUL, 3 times in all: a dividend of 0.441 after a close of 2.9 (15.2%)" in wrong.text
+    assert found["SCR-TO-1d-bad-div-fixed"] == []
 
 
 def test_real_raw_prices_pass_with_their_splits_and_only_with_them() -> None:
