@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from http import HTTPStatus
 
 from pydantic import SecretStr
 
 from adapters.json_api import JsonApi
-from adapters.quoted_rows import QuotedRows, fetch_each, part, quoted, same_code
+from adapters.quoted_rows import QuotedRows, failed, fetch_each, part, quoted, same_code
 from adapters.yahoo_bars import US_MICS
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
 
-PATH = "/query"
+BASE_URL, PATH = "https://www.alphavantage.co", "/query"
 META, SERIES, ERROR = "Meta Data", "Time Series (Daily)", "Error Message"
 # It answers 200 to everything. These two say that we ask too often, have not paid, or have no valid key.
 WHOLE_PROVIDER = ("Note", "Information")
@@ -29,7 +30,9 @@ FIELDS: Mapping[str, str] = {
     "dividend": "7. dividend amount",
     "split": "8. split coefficient",
 }
-COMPACT_SPAN = timedelta(days=150)  # `compact` is the last 100 sessions, which take about 145 days
+COMPACT, FULL = "compact", "full"
+COMPACT_ROWS = 100
+COMPACT_SPAN = timedelta(days=150)  # which so many sessions never take
 
 
 class AlphaVantageBars:
@@ -42,6 +45,7 @@ class AlphaVantageBars:
         api_key: never in a message, although Alpha Vantage repeats it in its own.
         mic: ISO 10383 code of the exchange of all symbols.
         currency: ISO 4217 code; Alpha Vantage does not say in which it quotes.
+        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
         timeout: for each request; a symbol takes one, the first of a fetch may take two.
         name: recorded with every bar.
 
@@ -55,7 +59,7 @@ class AlphaVantageBars:
         api_key: SecretStr,
         mic: str = "XNYS",
         currency: str = "USD",
-        base_url: str = "https://www.alphavantage.co",
+        base_url: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
         name: str = "alpha_vantage",
     ) -> None:
@@ -64,7 +68,7 @@ class AlphaVantageBars:
             symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols
         }
         self._mic, self._currency, self._key = mic, currency, api_key
-        self._api = JsonApi(name, base_url, key=api_key, key_parameter="apikey", timeout=timeout)
+        self._api = JsonApi(name, base_url or BASE_URL, key=api_key, key_parameter="apikey", timeout=timeout)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol."""
@@ -80,24 +84,24 @@ class AlphaVantageBars:
             SourceUnavailable: Alpha Vantage does not answer properly, limits or refuses us, or GIVE_UP_AFTER symbols
                 in a row failed.
         """
-        full = last - first > COMPACT_SPAN
+        size = FULL if last - first > COMPACT_SPAN else COMPACT
 
         def ask(symbol: str) -> QuotedRows | FetchOutcome:
-            nonlocal full
-            answer = self._ask(symbol, full=full)
-            if not full and isinstance(answer, QuotedRows) and not answer.reach_back_to(first):
-                full = True
-                answer = self._ask(symbol, full=True)
+            nonlocal size
+            answer = self._ask(symbol, size)
+            if size == COMPACT and isinstance(answer, QuotedRows) and not answer.reach_back_to(first):
+                size = FULL
+                answer = self._ask(symbol, size)
             return answer
 
         return fetch_each(self.name, symbols, first, last, ask)
 
-    def _ask(self, symbol: str, *, full: bool) -> QuotedRows | FetchOutcome:
+    def _ask(self, symbol: str, size: str) -> QuotedRows | FetchOutcome:
         spelled = symbol.replace(".", "-") if self._mic in US_MICS else symbol
         parameters = {
             "function": "TIME_SERIES_DAILY_ADJUSTED",
             "symbol": spelled,
-            "outputsize": "full" if full else "compact",
+            "outputsize": size,
         }
         status, answer = self._api.get(PATH, parameters)
         if status != HTTPStatus.OK:
@@ -106,7 +110,7 @@ class AlphaVantageBars:
             self._raise_if_refused(symbol, answer)
             if ERROR in answer:
                 return self._not_found(symbol, answer[ERROR])
-        return self._rows(symbol, spelled, answer, full=full)
+        return self._rows(symbol, spelled, size, answer)
 
     def _raise_if_refused(self, symbol: str, answer: Mapping[str, object]) -> None:
         bad_key = ERROR in answer and BAD_KEY.search(str(answer[ERROR]))
@@ -116,21 +120,18 @@ class AlphaVantageBars:
                 raise SourceUnavailable(self.name, f"asked for {symbol}, it says {name}: {why}")
 
     def _not_found(self, symbol: str, said: object) -> FetchOutcome:
-        unknown = UNKNOWN.search(str(said)) is not None
-        text = f"{self.name} on {symbol}: {quoted(said, self._key)}"
-        return FetchOutcome(
-            symbol=symbol, status=FetchStatus.UNKNOWN_SYMBOL if unknown else FetchStatus.FAILED, text=text
-        )
+        outcome = failed(self.name, symbol, quoted(said, self._key))
+        return replace(outcome, status=FetchStatus.UNKNOWN_SYMBOL) if UNKNOWN.search(str(said)) else outcome
 
-    def _rows(self, symbol: str, spelled: str, answer: object, *, full: bool) -> QuotedRows | FetchOutcome:
+    def _rows(self, symbol: str, spelled: str, size: str, answer: object) -> QuotedRows | FetchOutcome:
         series, meta = part(answer, SERIES), part(answer, META)
-        answered, size = meta.get("2. Symbol"), meta.get("4. Output Size")
+        answered, given = meta.get("2. Symbol"), str(meta.get("4. Output Size")).casefold()
         if not (isinstance(answer, dict) and isinstance(answer.get(SERIES), dict)):
-            return self._failed(symbol, f"an answer without {SERIES!r}: {quoted(answer, self._key)}")
+            return failed(self.name, symbol, f"an answer without {SERIES!r}: {quoted(answer, self._key)}")
         if not same_code(answered, spelled):
-            return self._failed(symbol, f"the answer is about {quoted(answered, self._key)}, not {spelled!r}")
-        if full and isinstance(size, str) and size.casefold() == "compact":
-            return self._failed(symbol, "asked for all sessions, it gave the compact answer of the last ones")
+            return failed(self.name, symbol, f"the answer is about {quoted(answered, self._key)}, not {spelled!r}")
+        if size == FULL and given == COMPACT and len(series) >= COMPACT_ROWS:
+            return failed(self.name, symbol, f"asked for all sessions, it gave the last {len(series)}")
         return QuotedRows(
             source=self.name,
             symbol=symbol,
@@ -138,9 +139,6 @@ class AlphaVantageBars:
             key=self._key,
             rows=[(day, _named(values)) for day, values in series.items()],
         )
-
-    def _failed(self, symbol: str, why: str) -> FetchOutcome:
-        return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=f"{self.name} on {symbol}: {why}")
 
 
 def _named(values: object) -> Mapping[str, object]:

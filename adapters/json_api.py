@@ -1,5 +1,6 @@
 """One HTTP address that answers JSON: every way in which it can fail to is one error, and no key is in any of them."""
 
+import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from trading.errors import SourceUnavailable
+from trading.errors import InvalidValue, SourceUnavailable
 
 _SHOWN = 200  # characters of a wrong answer
 
@@ -45,6 +46,12 @@ class JsonApi:
     ) -> None:
         self._name, self._base_url = name, base_url.rstrip("/")
         self._key, self._key_parameter = key, key_parameter
+        try:
+            httpx.URL(base_url)
+        except httpx.InvalidURL as exc:
+            raise InvalidValue(
+                f"base_url of {name}", base_url, f"an address, such as https://host:port ({exc})"
+            ) from None
         self._client = httpx.Client(timeout=timeout.total_seconds(), follow_redirects=False)
 
     def get(self, path: str, parameters: Mapping[str, str]) -> tuple[int, Any]:
@@ -61,13 +68,21 @@ class JsonApi:
         if (why := _refusal(response)) is not None:
             raise SourceUnavailable(self._name, f"{path}: {why}")
         try:
-            return response.status_code, response.json()
-        except ValueError:
-            shown = self._without_key(" ".join(response.text[:_SHOWN].split()))
+            return response.status_code, json.loads(response.content, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError):
+            shown = " ".join(self._without_key(response.text).split())[:_SHOWN]
             raise SourceUnavailable(self._name, f"{path}: {response.status_code} and no JSON: {shown!r}") from None
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key.get_secret_value(), "***") if self._key is not None else text
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of names that come once each; of a name that comes twice nobody knows which value counts."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name comes twice")
+    return made
 
 
 def _refusal(response: httpx.Response) -> str | None:
@@ -77,7 +92,7 @@ def _refusal(response: httpx.Response) -> str | None:
         after = response.headers.get("Retry-After")
         return "429, too many requests" + (f"; it asks to wait {after} s" if after else "")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return f"{status}: the key is not accepted; see the block's `api_key`"
+        return f"{status}: the key is not accepted, or has no right to this; see the block's `api_key`"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return f"{status}: the provider has a fault of its own"
     if response.is_redirect:

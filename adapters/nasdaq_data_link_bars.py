@@ -1,6 +1,7 @@
-"""Daily bars from Nasdaq Data Link (formerly Quandl), a time-series database such as EOD: raw prices, by one GET each."""
+"""Daily bars from Nasdaq Data Link (formerly Quandl), from a database such as EOD: raw prices, by one GET each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from http import HTTPStatus
 from urllib.parse import quote
@@ -8,11 +9,12 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from adapters.json_api import JsonApi
-from adapters.quoted_rows import QuotedRows, actions_until, fetch_each, part, quoted, same_code
+from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each, part, quoted, same_code
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
 
+BASE_URL = "https://data.nasdaq.com"
 DAY = "Date"
 COLUMNS: Mapping[str, str] = {
     "open": "Open",
@@ -51,7 +53,7 @@ class NasdaqDataLinkBars:
         database: str = "EOD",
         mic: str = "XNYS",
         currency: str = "USD",
-        base_url: str = "https://data.nasdaq.com",
+        base_url: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
         name: str = "nasdaq_data_link",
     ) -> None:
@@ -60,7 +62,7 @@ class NasdaqDataLinkBars:
             symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols
         }
         self._database, self._currency, self._key = database, currency, api_key
-        self._api = JsonApi(name, base_url, key=api_key, key_parameter="api_key", timeout=timeout)
+        self._api = JsonApi(name, base_url or BASE_URL, key=api_key, key_parameter="api_key", timeout=timeout)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol."""
@@ -91,42 +93,33 @@ class NasdaqDataLinkBars:
         return self._rows(symbol, code, answer)
 
     def _refused(self, symbol: str, path: str, status: int, answer: object) -> FetchOutcome:
-        error = part(answer, "quandl_error")
-        kind = str(error.get("code", ""))
-        why = f"{status} {kind}: {quoted(error.get('message', answer), self._key)}"
+        kind = str(part(answer, "quandl_error").get("code"))
+        why = f"{status}: {quoted(answer, self._key)}"
         if kind.startswith(WHOLE_PROVIDER):
             raise SourceUnavailable(self.name, f"{path}: {why}")
-        if kind.startswith(UNKNOWN):
-            text = f"{self.name} on {symbol}: {why}"
-            return FetchOutcome(symbol=symbol, status=FetchStatus.UNKNOWN_SYMBOL, text=text)
-        return self._failed(symbol, why)
+        outcome = failed(self.name, symbol, why)
+        return replace(outcome, status=FetchStatus.UNKNOWN_SYMBOL) if kind.startswith(UNKNOWN) else outcome
 
     def _rows(self, symbol: str, code: str, answer: object) -> QuotedRows | FetchOutcome:
         dataset = part(answer, "dataset")
         names, rows = dataset.get("column_names"), dataset.get("data")
         if not (isinstance(names, list) and isinstance(rows, list)):
-            return self._failed(symbol, f"an answer without column_names and data: {quoted(answer, self._key)}")
+            return failed(self.name, symbol, f"an answer without column_names and data: {quoted(answer, self._key)}")
         for field, asked in (("dataset_code", code), ("database_code", self._database)):
             if not same_code(dataset.get(field), asked):
                 found = quoted(dataset.get(field), self._key)
-                return self._failed(symbol, f"{field} of the answer is {found}, not {asked!r}")
+                return failed(self.name, symbol, f"{field} of the answer is {found}, not {asked!r}")
         if missing := [name for name in (DAY, *COLUMNS.values()) if names.count(name) != 1]:
             came = quoted(names, self._key)
             raise SourceUnavailable(self.name, f"asked for {symbol}, no column or two of {missing} came, but {came}")
         for row in rows:
             if not (isinstance(row, list) and len(row) == len(names)):
-                return self._failed(symbol, f"a row has not {len(names)} values: {quoted(row, self._key)}")
+                return failed(self.name, symbol, f"a row has not {len(names)} values: {quoted(row, self._key)}")
+        at = {name: names.index(column) for name, column in COLUMNS.items()}
         return QuotedRows(
             source=self.name,
             symbol=symbol,
             currency=self._currency,
             key=self._key,
-            rows=[_named(dict(zip(names, row, strict=True))) for row in rows],
+            rows=[(row[names.index(DAY)], {name: row[n] for name, n in at.items()}) for row in rows],
         )
-
-    def _failed(self, symbol: str, why: str) -> FetchOutcome:
-        return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=f"{self.name} on {symbol}: {why}")
-
-
-def _named(row: Mapping[str, object]) -> tuple[object, Mapping[str, object]]:
-    return row[DAY], {name: row[column] for name, column in COLUMNS.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pandas as pd
 from pydantic import SecretStr
@@ -30,7 +31,7 @@ from trading.market.bars import (
 BAR_FIELDS = (*PRICE_COLUMNS, "volume")
 SHOWN = 200  # characters of a foreign value in our texts
 ROUNDED_FROM = 4  # digits after the point; a ratio that was quoted with fewer was not rounded
-LARGEST_TERM = 99  # two different ratios of terms up to it differ by more than 0.0001
+LARGEST_OLD = 30  # old shares in a ratio, beyond which a ratio of whole shares is no better guess than the quoted one
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
@@ -73,7 +74,7 @@ class QuotedRows:
     def _by_day(self, first: date, last: date) -> list[tuple[date, Mapping[str, object]]]:
         dated = [(self._day(day), values) for day, values in self.rows]
         within = sorted((row for row in dated if first <= row[0] <= last), key=lambda row: row[0])
-        for (day, one), (following, other) in zip(within, within[1:], strict=False):
+        for (day, one), (following, other) in pairwise(within):
             if day == following:
                 closes = " and ".join(quoted(values.get("close"), self.key) for values in (one, other))
                 raise self._invalid(f"{day} has two rows, of closes {closes}")
@@ -156,6 +157,11 @@ def actions_until(last: date) -> date:
     return last + ANNOUNCED_AHEAD if last < date.max - ANNOUNCED_AHEAD else date.max
 
 
+def failed(source: str, symbol: str, why: str) -> FetchOutcome:
+    """Return the outcome of a symbol whose answer cannot be used."""
+    return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=f"{source} on {symbol}: {why}")
+
+
 def quoted(value: object, key: SecretStr) -> str:
     """Return a foreign value as it can be shown: one line, cut, and without the key if it came back to us."""
     secret = key.get_secret_value()
@@ -195,16 +201,16 @@ def _give_up_when_down(source: str, lately: Sequence[FetchOutcome]) -> None:
 
 
 def _unrounded(ratio: Decimal) -> Decimal:
-    """Return the ratio of small whole numbers that was cut to the quoted digits; 0.3333 was one-for-three.
+    """Return the ratio of whole shares that was rounded to the quoted digits; 0.3333 was one-for-three.
 
-    A wrong last digit would be a wrong number of shares. Where there is no such ratio, the quoted one is returned.
+    Without it, 30,000 shares become 9,999. Where there is no such ratio, the quoted one is returned: 1.2345 is 1.2345.
     """
     places = -int(ratio.as_tuple().exponent)
     if places < ROUNDED_FROM:
         return ratio
-    simple = Fraction(ratio).limit_denominator(LARGEST_TERM)
+    simple = Fraction(ratio).limit_denominator(LARGEST_OLD)
     exact = Decimal(simple.numerator) / Decimal(simple.denominator)
-    return exact if abs(exact - ratio) < Decimal(1).scaleb(-places) else ratio
+    return exact if round(exact, places) == ratio else ratio
 
 
 def _letters(code: str) -> str:

@@ -9,11 +9,13 @@ from typing import Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from adapters.alpha_vantage_bars import AlphaVantageBars
 from adapters.csv_bars import CsvBars
 from adapters.failover_bars import FailoverBars
 from adapters.ib.bars import IbBars
 from adapters.ib.budget import gateway_budget
 from adapters.ib.ib_settings import IbSettings
+from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from adapters.sample_bars import SampleBars
 from adapters.yahoo_bars import YahooBars
 from trading.errors import InvalidValue
@@ -29,6 +31,8 @@ class Provider(StrEnum):
     FILES = "files"
     YAHOO = "yahoo"
     INTERACTIVE_BROKERS = "interactive_brokers"
+    ALPHA_VANTAGE = "alpha_vantage"
+    NASDAQ_DATA_LINK = "nasdaq_data_link"
 
 
 CLOSED = {
@@ -49,7 +53,8 @@ class BarSource(Block):
     provider: Provider = Field(
         default=Provider.SAMPLE,
         description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo; "
-        "interactive_brokers: TWS or IB Gateway, which tells no splits or dividends.",
+        "interactive_brokers: TWS or IB Gateway, which tells no splits or dividends; alpha_vantage, nasdaq_data_link: "
+        "with a key of yours.",
     )
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
@@ -112,6 +117,10 @@ class BarSource(Block):
                 return self._yahoo()
             case Provider.INTERACTIVE_BROKERS:
                 return self._interactive_brokers()
+            case Provider.ALPHA_VANTAGE:
+                return self._with_key(AlphaVantageBars)
+            case Provider.NASDAQ_DATA_LINK:
+                return self._with_key(NasdaqDataLinkBars)
 
     def _files(self) -> CsvBars:
         if self.path is None:
@@ -136,6 +145,11 @@ class BarSource(Block):
             budget=gateway_budget(self.ib),
             name=self.name,
         )
+
+    def _with_key(self, kind: type[AlphaVantageBars] | type[NasdaqDataLinkBars]) -> bars.BarSource:
+        if self.api_key is None:
+            raise InvalidValue(f"api_key of bar source {self.name}", None, f"given, as the provider is {self.provider}")
+        return kind(self._named(), api_key=self.api_key, mic=self.mic, base_url=self.base_url, name=self.name)
 
     def _named(self) -> tuple[str, ...]:
         if not self.symbols:

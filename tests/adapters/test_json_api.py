@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from adapters.json_api import JsonApi
-from trading.errors import SourceUnavailable
+from trading.errors import InvalidValue, SourceUnavailable
 
 KEY = "s3cret-key"
 
@@ -43,6 +43,9 @@ def test_a_refused_question_comes_back_for_its_asker_to_judge(httpserver: HTTPSe
         (Response(f"<html>down for {KEY}</html>", 200), r"200 and no JSON: '<html>down for \*\*\*</html>'"),
         (Response('{"half": [1, 2', 200), "200 and no JSON"),
         (Response("", 200), "200 and no JSON"),
+        (Response("[" * 100_000, 200), "200 and no JSON"),
+        (Response('{"a": 1, "a": 2}', 200), "200 and no JSON"),
+        (Response("x" * 195 + KEY, 200), r"x\*\*\*'$|x\*\*\*'; "),
         (Response(b"\xff\xfe\x00", 200), "200 and no JSON"),
     ],
 )
@@ -53,6 +56,11 @@ def test_an_answer_that_is_none_says_which(httpserver: HTTPServer, answer: Respo
         an_api(httpserver.url_for("")).get("/q", {})
 
     assert KEY not in str(caught.value)
+
+
+def test_an_address_that_is_none_is_told():
+    with pytest.raises(InvalidValue, match="base_url of acme is 'http://\\[::1', but must be an address"):
+        an_api("http://[::1")
 
 
 def test_nobody_there_a_silent_server_and_a_broken_handshake_are_told(httpserver: HTTPServer):

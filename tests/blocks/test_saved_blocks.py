@@ -1,5 +1,6 @@
 """Settings and secrets as the Prefect UI keeps and shows them."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from blocks.broker_account import BrokerAccount, Mode
 from blocks.desk import load
 from blocks.desk_storage import DeskStorage
 from blocks.risk_limits import RiskLimitsBlock
-from trading.errors import InvalidValue
+from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.quality import OnBadSymbol, QualityPolicy
 from trading.risk.limits import RiskLimits
 
@@ -28,7 +29,14 @@ def some_blocks() -> dict[str, Block]:
     """Return one block of each kind, none of whose values is the default."""
     quality = QualityPolicy(on_bad_symbol=OnBadSymbol.BLOCK_DAY, min_passed_pct=90.0)
     source = BarSource(
-        name="mine", provider=Provider.FILES, mic="XNAS", symbols=["KO"], path=Path("/data/bars"), quality=quality
+        name="mine",
+        provider=Provider.FILES,
+        mic="XNAS",
+        symbols=["KO"],
+        path=Path("/data/bars"),
+        quality=quality,
+        api_key=SecretStr(SECRET),
+        fallbacks=["others"],
     )
     limits = RiskLimitsBlock(limits=RiskLimits(max_order_notional=Decimal("1234.56"), blocked_symbols=("GE",)))
     alerts = AlertChannels(urls=[SecretStr(SECRET), SecretStr("json://127.0.0.1:1")])
@@ -148,3 +156,16 @@ def test_every_field_of_a_form_is_described(block: type[Block]):
 def test_every_block_says_what_it_is_for(block: type[Block]):
     assert block._block_type_name.startswith("Openbell ")
     assert block.get_description()
+
+
+@pytest.mark.parametrize("provider", ["alpha_vantage", "nasdaq_data_link"])
+def test_a_provider_that_wants_a_key_is_asked_with_it_and_not_without(provider: str):
+    key = SecretStr("s3cret")
+    whole = BarSource(name="mine", provider=provider, symbols=["KO"], api_key=key, base_url="http://127.0.0.1:1")
+
+    with pytest.raises(SourceUnavailable, match="mine is unavailable") as caught:
+        whole.source().fetch(["KO"], date(2024, 3, 15), date(2024, 3, 15))
+    with pytest.raises(InvalidValue, match=f"api_key of bar source mine is None, .* {provider}"):
+        BarSource(name="mine", provider=provider, symbols=["KO"]).source()
+
+    assert "s3cret" not in f"{caught.value} {whole!r} {whole.model_dump_json()}"
