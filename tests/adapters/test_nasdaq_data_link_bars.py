@@ -14,13 +14,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
+from tests.adapters.vendor import FIRST, KEY, LAST, days_of, good_and, refusal
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import SourceUnavailable
 from trading.market.adjustments import CashDividend, Split, adjusted_closes
-from trading.market.bars import FetchedBars, FetchStatus, PriceBasis
+from trading.market.bars import FetchStatus, PriceBasis
 
-KEY = "QK7XSECRET0V"
-FIRST, LAST = date(2020, 8, 27), date(2020, 9, 1)
 RAW = ["Date", "Open", "High", "Low", "Close", "Volume", "Dividend", "Split"]
 COLUMNS = [*RAW, "Adj_Open", "Adj_High", "Adj_Low", "Adj_Close", "Adj_Volume"]
 # Apple on the tape: a dividend of 0.82 for each old share on 2020-08-07, four new shares for one on 2020-08-31.
@@ -121,31 +120,6 @@ class TestNasdaqDataLinkBars(BarSourceBattery):
         symbols = ("AAPL", "IBM")
         source = vendor.bars(*symbols)
         return SourceCase(source=source, symbols=symbols, first=FIRST, last=LAST, sessions=4, empty_year=2021)
-
-
-def good_and(vendor: NasdaqDataLink, body: str, status: int = 200) -> tuple[FetchStatus, str]:
-    """Return what becomes of a symbol answered so, asked together with a good one."""
-    vendor.answers("BAD", body, status)
-    fetched = vendor.bars("AAPL", "BAD").fetch(["AAPL", "BAD"], FIRST, LAST)
-    assert statuses(fetched)["AAPL"] is FetchStatus.OK
-    assert set(fetched.bars.frame["symbol"]) == {"AAPL"}
-    assert {action.symbol for action in fetched.actions} == {"AAPL"}
-    outcome = fetched.outcomes[1]
-    assert "BAD" in outcome.text
-    assert KEY not in outcome.text
-    return outcome.status, outcome.text
-
-
-def refusal(source: NasdaqDataLinkBars, symbol: str = "AAPL") -> str:
-    """Return why the provider as a whole is unavailable; the key is never in it."""
-    with pytest.raises(SourceUnavailable) as caught:
-        source.fetch([symbol], FIRST, LAST)
-    assert KEY not in str(caught.value)
-    return caught.value.why
-
-
-def days_of(fetched: FetchedBars) -> list[str]:
-    return [f"{session:%Y-%m-%d}" for session in fetched.bars.frame["session"]]
 
 
 def test_prices_volumes_dividends_and_splits_are_the_raw_columns(vendor: NasdaqDataLink):
