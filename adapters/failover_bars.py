@@ -1,8 +1,9 @@
 """Bars of several providers behind one name: what the first cannot give is asked of the next."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.adjustments import CorporateAction
 from trading.market.bars import BarSource, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
 from trading.market.instruments import Instrument
+from trading.market.providers import ProviderAnswer, ProviderTrail, rests_until
 
 
 class FailoverBars:
@@ -22,14 +24,23 @@ class FailoverBars:
     Args:
         sources: the first, whose name every bar is recorded under, and the others.
         price_basis: what has been done to the prices; an answer on another basis counts as none.
+        trail: where each answer is kept; by it a provider that did not answer lately is asked last.
+        now: aware clock.
     """
 
-    def __init__(self, sources: Sequence[BarSource], price_basis: PriceBasis) -> None:
+    def __init__(
+        self,
+        sources: Sequence[BarSource],
+        price_basis: PriceBasis,
+        trail: ProviderTrail,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         names = [source.name for source in sources]
         if len(set(names)) < len(names) or not names:
             raise InvalidValue("providers", names, "one or more, each named once")
         self.name = names[0]
         self._sources, self._price_basis = tuple(sources), price_basis
+        self._trail, self._now = trail, now
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments of the first provider."""
@@ -43,15 +54,11 @@ class FailoverBars:
         """
         asked = asked_symbols(symbols, first, last)
         taken = _Taken(asked, self.name)
-        for source in self._sources:
+        for source in sorted(self._sources, key=self._rests):
             if not taken.missing:
                 break
             try:
-                answer = source.fetch(taken.missing, first, last)
-                if answer.bars.price_basis is not self._price_basis:
-                    raise SourceUnavailable(
-                        source.name, f"its prices are {answer.bars.price_basis}, wanted are {self._price_basis} ones"
-                    )
+                answer = self._ask(source, taken.missing, first, last)
             except SourceUnavailable as exc:
                 taken.failed(source.name, exc.why)
             else:
@@ -59,6 +66,36 @@ class FailoverBars:
         if len(taken.down) == len(self._sources):
             raise SourceUnavailable(self.name, "; ".join(f"{name}: {why}" for name, why in taken.down.items()))
         return taken.all(self._price_basis)
+
+    def _rests(self, source: BarSource) -> bool:
+        until = rests_until(self._trail.lately(source.name))
+        return until is not None and self._now() < until
+
+    def _ask(self, source: BarSource, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Ask one provider, and keep what became of it."""
+        started = time.monotonic()
+        try:
+            answer = source.fetch(symbols, first, last)
+            if (basis := answer.bars.price_basis) is not self._price_basis:
+                raise SourceUnavailable(source.name, f"its prices are {basis}, wanted are {self._price_basis} ones")
+        except SourceUnavailable as exc:
+            self._keep(source, [FetchStatus.FAILED] * len(symbols), started, exc.why)
+            raise
+        self._keep(source, [outcome.status for outcome in answer.outcomes], started)
+        return answer
+
+    def _keep(self, source: BarSource, statuses: Sequence[FetchStatus], started: float, text: str = "") -> None:
+        self._trail.add(
+            ProviderAnswer(
+                provider=source.name,
+                answered_at=self._now(),
+                asked=len(statuses),
+                given=statuses.count(FetchStatus.OK),
+                failed=statuses.count(FetchStatus.FAILED),
+                seconds=time.monotonic() - started,
+                text=text,
+            )
+        )
 
 
 class _Taken:

@@ -21,6 +21,7 @@ from adapters.yahoo_bars import YahooBars
 from trading.errors import InvalidValue
 from trading.market import bars
 from trading.market.instruments import Equity
+from trading.market.providers import ProviderTrail
 from trading.market.quality import QualityPolicy
 
 
@@ -88,14 +89,12 @@ class BarSource(Block):
             raise ValueError(f"{why}; {_INSTEAD}")
         return value
 
-    def with_fallbacks(self, others: Sequence[Self]) -> bars.BarSource:
-        """Return the adapter, with those of others behind it that stand in for it; they are asked for its symbols."""
+    def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
+        """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
         first = self.source()
-        if not others:
-            return first
         symbols = self.symbols or list(first.instruments())
         behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
-        return FailoverBars([first, *behind], self._basis())
+        return FailoverBars([first, *behind], self._basis(), trail)
 
     def _basis(self) -> bars.PriceBasis:
         match self.provider:

@@ -41,14 +41,18 @@ class Market:
     calendar: TradingCalendar
 
     @classmethod
-    def of(cls, settings: BarSource, storage: DeskStorage, fallbacks: Sequence[BarSource] = ()) -> Self:
-        """Wire the source, and those that stand in for it."""
+    def of(cls, settings: BarSource, storage: DeskStorage) -> Self:
+        """Wire the source."""
         return cls(
             settings=settings,
-            source=settings.with_fallbacks(fallbacks),
+            source=settings.source(),
             store=storage.store(),
             calendar=TradingCalendar(settings.mic),
         )
+
+    def with_fallbacks(self, others: Sequence[BarSource], ledger: Ledger) -> Self:
+        """Return it with others behind the source, which stand in for it."""
+        return replace(self, source=self.settings.with_fallbacks(others, ledger.providers))
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments asked for, by symbol; one the source does not know is left to its fetch outcome."""

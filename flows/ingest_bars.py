@@ -14,7 +14,7 @@ from flows.guard import Go, ended, guard
 from flows.on_failure import tell_failure
 from tasks.check import check
 from tasks.deliver import deliver
-from tasks.fetch import fetch_bars
+from tasks.fetch import fetch_bars, publish_providers
 from tasks.store import store
 from trading.market.quality import DayVerdict
 from trading.market.timetable import MissedRun, Step
@@ -42,8 +42,9 @@ async def ingest_bars(
         missed_run: What a late run does.
     """
     settings, places = await load(BarSource, source), await load(DeskStorage, storage)
-    fallbacks = [await load(BarSource, name) for name in settings.fallbacks]
-    market, ledger = Market.of(settings, places, fallbacks), Ledger.of(places)
+    market, ledger = Market.of(settings, places), Ledger.of(places)
+    if settings.fallbacks:
+        market = market.with_fallbacks([await load(BarSource, name) for name in settings.fallbacks], ledger)
     go = await guard(market.calendar, Step.INGEST, session, missed_run)
     if not isinstance(go, Go):
         return go
@@ -51,6 +52,8 @@ async def ingest_bars(
     path = await fetch_bars(market, places, day, history_sessions)
     report = await check(market, places, path, day, clock())
     count = await store(market, places, ledger, path, report, clock())
+    if settings.fallbacks:
+        await publish_providers(ledger)
     await deliver(places, ledger)
     message = (
         f"{settings.name} {day}: {report.day_verdict.value}, {len(report.quarantined())} quarantined, "

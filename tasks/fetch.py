@@ -9,9 +9,11 @@ from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from adapters.staged_bars import save_fetched
-from blocks.desk import Market
+from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
+from tasks.publish import publish_table
 from trading.market.bars import DailyBars, FetchedBars, bars_frame
+from trading.market.providers import reliability, rests_until
 
 FIRST_SESSIONS = 520  # two years, and some
 OVERLAP_SESSIONS = 10  # fetched again each day, so that a move or a gap at the seam is seen, and a revision too
@@ -39,6 +41,27 @@ async def fetch_bars(market: Market, storage: DeskStorage, session: date, histor
     path = storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
     save_fetched(path, _joined(parts))
     return path
+
+
+async def publish_providers(ledger: Ledger) -> None:
+    """Publish how far each provider is to be relied on, from what it has answered lately."""
+    rows = []
+    for name in ledger.providers.names():
+        answers = ledger.providers.lately(name)
+        last, until = answers[-1], rests_until(answers)
+        rows.append(
+            {
+                "provider": name,
+                "reliability": round(reliability(answers) or 0.0, 4),
+                "requests": len(answers),
+                "seconds": round(sum(a.seconds for a in answers) / len(answers), 3),
+                "last": f"{last.answered_at:%Y-%m-%d %H:%M} UTC",
+                "given last": f"{last.given} of {last.asked}",
+                "asked last until": f"{until:%Y-%m-%d %H:%M} UTC" if until else "",
+                "said": last.text,
+            }
+        )
+    await publish_table("providers", rows, "What each provider of bars has answered lately")
 
 
 def _split(market: Market, session: date, history_sessions: int | None) -> tuple[list[str], list[str]]:

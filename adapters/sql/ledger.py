@@ -15,8 +15,10 @@ from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.providers import SqlProviders
 from adapters.sql.schema import require_schema
 from trading.ledger import Facts, Journal, Leases, Outbox
+from trading.market.providers import ProviderTrail
 
 
 class Place(Protocol):
@@ -58,9 +60,9 @@ class LedgerPlace:
         return make_engine(self.url or f"sqlite:///{self.file}")
 
 
-def interfaces_of(ledger: "Ledger") -> tuple[Leases, Journal, Facts, Outbox]:
+def interfaces_of(ledger: "Ledger") -> tuple[Leases, Journal, Facts, Outbox, ProviderTrail]:
     """Return the parts by their interfaces; here the type checker holds the one against the other."""
-    return ledger.leases, ledger.journal, ledger.facts, ledger.outbox
+    return ledger.leases, ledger.journal, ledger.facts, ledger.outbox, ledger.providers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class Ledger:
     arming: SqlArming
     broker_sessions: SqlBrokerSessions
     outbox: SqlOutbox
+    providers: SqlProviders
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -97,4 +100,5 @@ class Ledger:
             arming=SqlArming(engine),
             broker_sessions=SqlBrokerSessions(engine),
             outbox=SqlOutbox(engine),
+            providers=SqlProviders(engine),
         )

@@ -270,6 +270,20 @@ class BrokerSessionRow(SQLModel, table=True):
     cause: str
 
 
+class ProviderAnswerRow(SQLModel, table=True):
+    """What became of one request to a provider of data."""
+
+    __tablename__ = "provider_answer"
+    id: int | None = Field(default=None, primary_key=True)
+    provider: str = Field(index=True)
+    answered_at: datetime = Field(sa_type=UtcDateTime)
+    asked: int
+    given: int
+    failed: int
+    seconds: float
+    text: str
+
+
 class HaltRow(SQLModel, table=True):
     """A halt or a resumption; the last row of a scope says whether it trades."""
 

@@ -30,6 +30,7 @@ from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.providers import SqlProviders
 from adapters.sql.schema import migrate
 from benchmarks.desk_child import take_prefect_out
 from benchmarks.kills.plans import ACCOUNT, CLOSES, SYMBOLS, Plan, Wish
@@ -180,6 +181,7 @@ def _ledger_on(engine: sa.Engine, stop_file: Path) -> Ledger:
         arming=SqlArming(engine),
         broker_sessions=SqlBrokerSessions(engine),
         outbox=SqlOutbox(engine),
+        providers=SqlProviders(engine),
     )
 
 

@@ -1,7 +1,7 @@
 """Several providers behind one name: nothing is lost when one fails, nothing is mixed, and who gave what is told."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
@@ -14,6 +14,7 @@ from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.adjustments import CorporateAction, Split
 from trading.market.bars import FetchedBars, FetchStatus, PriceBasis, bars_frame
 from trading.market.instruments import Equity, Instrument
+from trading.market.providers import ProviderAnswer
 
 DAYS = [date(2024, 3, 13), date(2024, 3, 14), date(2024, 3, 15)]
 FIRST, LAST = DAYS[0], DAYS[-1]
@@ -57,8 +58,24 @@ def providers(fetched: FetchedBars) -> dict[str, str]:
     return {outcome.symbol: outcome.provider for outcome in fetched.outcomes}
 
 
-def behind(*sources: Listed) -> FailoverBars:
-    return FailoverBars(sources, PriceBasis.RAW)
+class MemoryTrail:
+    """Answers in memory."""
+
+    def __init__(self) -> None:
+        self.answers: list[ProviderAnswer] = []
+
+    def add(self, answer: ProviderAnswer) -> None:
+        self.answers.append(answer)
+
+    def lately(self, provider: str) -> tuple[ProviderAnswer, ...]:
+        return tuple(a for a in self.answers if a.provider == provider)
+
+
+NOON = datetime(2024, 3, 15, 12, tzinfo=UTC)
+
+
+def behind(*sources: Listed, trail: MemoryTrail | None = None, now: datetime = NOON) -> FailoverBars:
+    return FailoverBars(sources, PriceBasis.RAW, trail or MemoryTrail(), now=lambda: now)
 
 
 class TestFailoverBars(BarSourceBattery):
@@ -136,3 +153,41 @@ def test_when_nobody_answers_each_says_why():
 def test_a_provider_stands_in_once():
     with pytest.raises(InvalidValue, match="each named once"):
         behind(Listed("one", 10), Listed("one", 20))
+
+
+def test_what_became_of_each_request_is_kept():
+    trail = MemoryTrail()
+    one, two = Listed("one", 10, down="503"), Listed("two", 20, "A", "B")
+
+    behind(one, two, trail=trail).fetch(("A", "B", "C"), FIRST, LAST)
+
+    told = [(a.provider, a.answered_at, a.asked, a.given, a.failed, a.text) for a in trail.answers]
+    assert told == [("one", NOON, 3, 0, 3, "503"), ("two", NOON, 3, 2, 0, "")]
+    assert all(a.seconds >= 0 for a in trail.answers)
+
+
+def test_a_provider_that_is_down_again_and_again_is_asked_last_and_first_again_after_its_rest():
+    trail = MemoryTrail()
+    one, two = Listed("one", 10, "A", down="503"), Listed("two", 20, "A")
+    for _ in range(3):
+        behind(one, two, trail=trail).fetch(("A",), FIRST, LAST)
+    one.down = ""
+
+    resting = behind(one, two, trail=trail, now=NOON + timedelta(minutes=14)).fetch(("A",), FIRST, LAST)
+    rested = behind(one, two, trail=trail, now=NOON + timedelta(minutes=15)).fetch(("A",), FIRST, LAST)
+
+    assert (providers(resting), providers(rested)) == ({"A": "two"}, {"A": ""})
+    assert resting.bars.source == "one"
+    assert len(one.asked) == 4
+
+
+def test_a_provider_that_rests_is_still_asked_for_what_nobody_else_has():
+    trail = MemoryTrail()
+    one, two = Listed("one", 10, "A", "B", down="503"), Listed("two", 20, "A")
+    for _ in range(3):
+        behind(one, two, trail=trail).fetch(("A",), FIRST, LAST)
+    one.down = ""
+
+    fetched = behind(one, two, trail=trail).fetch(("A", "B"), FIRST, LAST)
+
+    assert providers(fetched) == {"A": "two", "B": ""}

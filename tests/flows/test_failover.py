@@ -1,5 +1,6 @@
 """A provider that is switched off in the middle of an ingestion: another one stands in, and it is told."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -63,6 +64,11 @@ async def test_no_symbol_is_lost_when_the_first_provider_goes_away_and_who_gave_
     told = {f.symbol: f for f in report.findings}
     assert {(f.rule, f.value, f.limit) for f in told.values()} == (
         {(Rule.FALLBACK, "own-files", "us-stocks")} if stood_in else set()
+    )
+    table = await Artifact.aget(key="providers")
+    assert table is not None
+    assert [row["provider"] for row in json.loads(str(table.data))] == (
+        ["own-files", "us-stocks"] if stood_in else ["us-stocks"]
     )
     if stood_in:
         assert len(told) == len(SYMBOLS)
