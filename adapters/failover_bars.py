@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -47,7 +48,7 @@ class FailoverBars:
         return self._sources[0].instruments()
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
-        """Ask one provider after the other for the symbols that are still missing.
+        """Ask one provider after the other for the symbols that are still missing, each twice if need be.
 
         Raises:
             SourceUnavailable: not one of them answered; it says why of each.
@@ -58,7 +59,7 @@ class FailoverBars:
             if not taken.missing:
                 break
             try:
-                answer = self._ask(source, taken.missing, first, last)
+                answer = self._ask_twice(source, taken.missing, first, last)
             except SourceUnavailable as exc:
                 taken.failed(source.name, exc.why)
             else:
@@ -70,6 +71,12 @@ class FailoverBars:
     def _rests(self, source: BarSource) -> bool:
         until = rests_until(self._trail.lately(source.name))
         return until is not None and self._now() < until
+
+    def _ask_twice(self, source: BarSource, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        """Ask, and ask once more when nothing came: a single time-out is no reason to change the provider of all."""
+        with suppress(SourceUnavailable):
+            return self._ask(source, symbols, first, last)
+        return self._ask(source, symbols, first, last)
 
     def _ask(self, source: BarSource, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Ask one provider, and keep what became of it."""

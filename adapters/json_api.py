@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -20,9 +21,6 @@ def _hide_query(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True
-
-
-logging.getLogger("httpx").addFilter(_hide_query)
 
 
 class JsonApi:
@@ -44,6 +42,9 @@ class JsonApi:
         key_parameter: str = "apikey",
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
+        if key is not None and (not key.get_secret_value() or re.search(r"\s", key.get_secret_value())):
+            raise InvalidValue(f"key of {name}", "***", "not empty, and without spaces and line ends")
+        logging.getLogger("httpx").addFilter(_hide_query)  # the same one again changes nothing
         self._name, self._base_url = name, base_url.rstrip("/")
         self._key, self._key_parameter = key, key_parameter
         try:
@@ -61,20 +62,28 @@ class JsonApi:
             SourceUnavailable: no answer, 401, 403, 429, 5xx, a redirection, or something that is not JSON.
         """
         secret = {self._key_parameter: self._key.get_secret_value()} if self._key is not None else {}
-        try:
-            response = self._client.get(self._base_url + path, params={**parameters, **secret})
-        except httpx.HTTPError as exc:  # its text has no address, so no key
-            raise SourceUnavailable(self._name, f"{path}: {type(exc).__name__} {exc}".rstrip()) from None
-        if (why := _refusal(response)) is not None:
-            raise SourceUnavailable(self._name, f"{path}: {why}")
-        try:
-            return response.status_code, json.loads(response.content, object_pairs_hook=_each_once)
-        except (ValueError, RecursionError):
-            shown = " ".join(self._without_key(response.text).split())[:_SHOWN]
-            raise SourceUnavailable(self._name, f"{path}: {response.status_code} and no JSON: {shown!r}") from None
+        answer = _asked(self._client, self._base_url + path, {**parameters, **secret})
+        why = answer if isinstance(answer, str) else _refusal(answer)
+        if why is None and isinstance(answer, httpx.Response):
+            try:
+                return answer.status_code, json.loads(answer.content, object_pairs_hook=_each_once)
+            except (ValueError, RecursionError):
+                shown = " ".join(without_key(answer.text, self._key).split())[:_SHOWN]
+                why = f"{answer.status_code} and no JSON: {shown!r}"
+        raise SourceUnavailable(self._name, f"{path}: {why}")
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key.get_secret_value(), "***") if self._key is not None else text
+
+def without_key(text: str, key: SecretStr | None) -> str:
+    """Return a foreign text without the key, which some providers repeat in any case."""
+    return re.sub(re.escape(key.get_secret_value()), "***", text, flags=re.IGNORECASE) if key is not None else text
+
+
+def _asked(client: httpx.Client, url: str, parameters: Mapping[str, str]) -> httpx.Response | str:
+    """Return the answer, or why there is none; no error with the address, and so the key, leaves this."""
+    try:
+        return client.get(url, params=parameters)
+    except httpx.HTTPError as exc:
+        return f"{type(exc).__name__} {exc}".rstrip()
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

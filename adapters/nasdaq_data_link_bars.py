@@ -72,8 +72,8 @@ class NasdaqDataLinkBars:
         """Return the bars of all sessions from `first` to `last`, both included, one request after the other.
 
         Raises:
-            SourceUnavailable: Nasdaq Data Link does not answer properly, limits or refuses us, has retired the
-                database or changed its columns, or GIVE_UP_AFTER symbols in a row failed.
+            SourceUnavailable: Nasdaq Data Link does not answer properly, limits or refuses us, has changed
+                its columns, or GIVE_UP_AFTER symbols in a row failed.
         """
         return fetch_each(self.name, symbols, first, last, lambda symbol: self._ask(symbol, first, last))
 
@@ -87,7 +87,7 @@ class NasdaqDataLinkBars:
         }
         status, answer = self._api.get(path, parameters)
         if status == HTTPStatus.GONE:
-            raise SourceUnavailable(self.name, f"{path}: 410, the dataset is retired: {quoted(answer, self._key)}")
+            return failed(self.name, symbol, f"410, its dataset is retired: {quoted(answer, self._key)}")
         if status != HTTPStatus.OK or (isinstance(answer, dict) and "quandl_error" in answer):
             return self._refused(symbol, path, status, answer)
         return self._rows(symbol, code, answer)

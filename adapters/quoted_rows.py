@@ -12,6 +12,7 @@ from itertools import pairwise
 import pandas as pd
 from pydantic import SecretStr
 
+from adapters.json_api import without_key
 from adapters.plain_decimals import plain
 from adapters.table_bars import asked_symbols, no_rows
 from adapters.yahoo_bars import GIVE_UP_AFTER
@@ -164,10 +165,7 @@ def failed(source: str, symbol: str, why: str) -> FetchOutcome:
 
 def quoted(value: object, key: SecretStr) -> str:
     """Return a foreign value as it can be shown: one line, cut, and without the key if it came back to us."""
-    secret = key.get_secret_value()
-    text = value if isinstance(value, str) else repr(value)
-    if secret:
-        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
+    text = without_key(value if isinstance(value, str) else repr(value), key)
     return repr(text[:SHOWN]) if isinstance(value, str) else text[:SHOWN]
 
 

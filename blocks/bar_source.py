@@ -17,7 +17,7 @@ from adapters.ib.budget import gateway_budget
 from adapters.ib.ib_settings import IbSettings
 from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from adapters.sample_bars import SampleBars
-from adapters.yahoo_bars import YahooBars
+from adapters.yahoo_bars import US_MICS, YahooBars
 from trading.errors import InvalidValue
 from trading.market import bars
 from trading.market.instruments import Equity
@@ -76,8 +76,8 @@ class BarSource(Block):
     )
     fallbacks: list[str] = Field(
         default=[],
-        description="Names of other bar source blocks, asked in this order for what this one cannot give; their prices "
-        "must be on the same basis. Whoever stood in is told with the quality verdict.",
+        description="Names of other bar source blocks, asked in this order for what this one cannot give; of the same "
+        "exchange, their prices on the same basis. Whoever stood in is told with the quality verdict.",
     )
     ib: IbSettings = Field(default_factory=IbSettings, description="interactive_brokers: where TWS or IB Gateway is.")
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
@@ -91,6 +91,12 @@ class BarSource(Block):
 
     def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
         """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
+        for other in (self, *others):
+            if other.provider is Provider.INTERACTIVE_BROKERS:
+                rule = "no provider that adjusts for splits without telling them, as interactive_brokers does"
+                raise InvalidValue(f"fallbacks of bar source {self.name}", other.name, rule)
+            if other.mic != self.mic:
+                raise InvalidValue(f"mic of fallback {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
         first = self.source()
         symbols = self.symbols or list(first.instruments())
         behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
@@ -148,6 +154,9 @@ class BarSource(Block):
     def _with_key(self, kind: type[AlphaVantageBars] | type[NasdaqDataLinkBars]) -> bars.BarSource:
         if self.api_key is None:
             raise InvalidValue(f"api_key of bar source {self.name}", None, f"given, as the provider is {self.provider}")
+        if self.mic not in US_MICS:
+            rule = f"a US exchange, as {self.provider} does not say in which currency it quotes"
+            raise InvalidValue(f"mic of bar source {self.name}", self.mic, rule)
         return kind(self._named(), api_key=self.api_key, mic=self.mic, base_url=self.base_url, name=self.name)
 
     def _named(self) -> tuple[str, ...]:

@@ -51,10 +51,10 @@ async def reconcile_day(
     if go.rehearsal and is_past(desk, go.times.session, book):
         return ended(f"{go.times.session}: reconciled before, and the account has moved on", name="Skipped")
     clock = go.clock_at(go.times.settled_at) if desk.account.is_simulated else wall_clock
+    tell_second_factor(desk, go.times.session, clock())
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
         await recover(trader, lease, clock)
         outcome = await reconcile_books(trader, go.times.session, clock)
-    tell_second_factor(desk, outcome.session, clock())
     await draw_equity(desk)
     await deliver(desk.storage, desk.ledger)
     message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"

@@ -3,7 +3,8 @@
 import shutil
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -14,11 +15,12 @@ from adapters.staged_bars import load_fetched
 from blocks.desk import Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
-from trading.market.bar_checks import check_bars
-from trading.market.bars import FetchedBars
+from trading.market.bar_checks import check_bars, restated
+from trading.market.bars import DailyBars, FetchedBars
 from trading.market.quality import Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
 
 CRITICAL = FindingSeverity.CRITICAL
+_BEFORE_DAYS = 14  # in which an exchange trades, whatever the holidays
 
 
 @task(name="check_bars", timeout_seconds=900, cache_policy=NO_CACHE)
@@ -34,15 +36,21 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     policy, calendar = market.settings.quality, market.calendar
     suite = GxBarSuite(policy, calendar, _emptied(storage.docs_folder / market.settings.name))
     expectations = suite.validate(fetched, first, session, now=now)
-    report = check_bars(fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
+    beside = restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)
+    judge = partial(check_bars, fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
+    report = judge(second_reader=beside)
     unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
     if unseen:
-        second = [_finding(f) for f in unseen]
-        report = check_bars(
-            fetched, calendar=calendar, first=first, session=session, policy=policy, now=now, second_reader=second
-        )
+        report = judge(second_reader=[*beside, *map(_finding, unseen)])
     await _publish(market, report, expectations.docs_path)
     return report
+
+
+def _stored_around(market: Market, bars: DailyBars, first: date) -> DailyBars:
+    """Return what is stored around the oldest bar of each symbol, and just before the oldest of all."""
+    oldest = bars.frame.groupby("symbol")["session"].min().dropna()
+    last = oldest.max().date() if len(oldest) else first
+    return market.store.read(market.settings.name, None, first - timedelta(days=_BEFORE_DAYS), last)
 
 
 def _finding(failure: GxFailure) -> Finding:

@@ -11,9 +11,10 @@ from adapters.staged_bars import load_fetched
 from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
 from trading.alerts import Alert, Severity
+from trading.market.adjustments import CashDividend
 from trading.market.bar_checks import clean_rows
 from trading.market.bars import UpsertCount
-from trading.market.quality import DayVerdict, QualityReport
+from trading.market.quality import DayVerdict, QualityReport, Rule
 
 
 @task(name="store_bars", retries=1, retry_delay_seconds=2, timeout_seconds=600, cache_policy=NO_CACHE)
@@ -27,7 +28,13 @@ async def store(
     fetched = load_fetched(path)
     good, bad = clean_rows(fetched, report)
     count = market.store.upsert(good)
-    outside = [a for a in fetched.actions if fetched.bars.price_basis.leaves_out(a)]
+    doubted = {f.symbol for f in report.findings if f.rule is Rule.DIVIDEND_DOUBTFUL}
+    outside = [
+        action
+        for action in fetched.actions
+        if fetched.bars.price_basis.leaves_out(action)
+        and not (isinstance(action, CashDividend) and action.symbol in doubted)  # it would be booked, and for ever
+    ]
     market.store.upsert_actions(market.settings.name, outside)
     _put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)

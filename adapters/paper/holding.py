@@ -18,6 +18,7 @@ from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.instruments import Instrument
 from trading.money import Money, to_cents
 from trading.orders.orders import Side
+from trading.positions.books import QTY_STEP
 
 BAR_GRACE = timedelta(days=7)
 
@@ -134,7 +135,7 @@ class Holding:
 
     def _split(self, split: Split, session: date, at: datetime) -> None:
         """Turn old shares into whole new ones and the fraction into cash, at the first price in new shares."""
-        exact = self.qty * split.new_per_old
+        exact = (self.qty * split.new_per_old).quantize(QTY_STEP)  # 30,000 x 0.3333... are 10,000
         lot = self.instrument.lot_size
         whole = (exact / lot).to_integral_value(ROUND_DOWN) * lot
         px = next(

@@ -40,7 +40,7 @@ class Outcome:
     """What became of one run.
 
     Attributes:
-        unknown_locked: times that a process ended, in whatever way, and left an order UNKNOWN, locked and told.
+        unknown_locked: orders left UNKNOWN by processes as they ended; each was locked, and told unless by one killed.
         sent_again: orders that were marked as sending more than once: taken back, or proven absent, in between.
         kills: how many at each step.
         faults: how many of each kind.

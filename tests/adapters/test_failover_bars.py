@@ -162,32 +162,48 @@ def test_what_became_of_each_request_is_kept():
     behind(one, two, trail=trail).fetch(("A", "B", "C"), FIRST, LAST)
 
     told = [(a.provider, a.answered_at, a.asked, a.given, a.failed, a.text) for a in trail.answers]
-    assert told == [("one", NOON, 3, 0, 3, "503"), ("two", NOON, 3, 2, 0, "")]
+    assert told == [("one", NOON, 3, 0, 3, "503")] * 2 + [("two", NOON, 3, 2, 0, "")]
     assert all(a.seconds >= 0 for a in trail.answers)
 
 
 def test_a_provider_that_is_down_again_and_again_is_asked_last_and_first_again_after_its_rest():
     trail = MemoryTrail()
     one, two = Listed("one", 10, "A", down="503"), Listed("two", 20, "A")
-    for _ in range(3):
+    for _ in range(2):  # each asks twice: four unanswered requests, so it rests half an hour
         behind(one, two, trail=trail).fetch(("A",), FIRST, LAST)
     one.down = ""
 
-    resting = behind(one, two, trail=trail, now=NOON + timedelta(minutes=14)).fetch(("A",), FIRST, LAST)
-    rested = behind(one, two, trail=trail, now=NOON + timedelta(minutes=15)).fetch(("A",), FIRST, LAST)
+    resting = behind(one, two, trail=trail, now=NOON + timedelta(minutes=29)).fetch(("A",), FIRST, LAST)
+    rested = behind(one, two, trail=trail, now=NOON + timedelta(minutes=30)).fetch(("A",), FIRST, LAST)
 
     assert (providers(resting), providers(rested)) == ({"A": "two"}, {"A": ""})
     assert resting.bars.source == "one"
-    assert len(one.asked) == 4
+    assert len(one.asked) == 5
 
 
 def test_a_provider_that_rests_is_still_asked_for_what_nobody_else_has():
     trail = MemoryTrail()
     one, two = Listed("one", 10, "A", "B", down="503"), Listed("two", 20, "A")
-    for _ in range(3):
+    for _ in range(2):
         behind(one, two, trail=trail).fetch(("A",), FIRST, LAST)
     one.down = ""
 
     fetched = behind(one, two, trail=trail).fetch(("A", "B"), FIRST, LAST)
 
     assert providers(fetched) == {"A": "two", "B": ""}
+
+
+def test_one_time_out_is_no_reason_to_change_the_provider():
+    one, two = Listed("one", 10, "A", down="timed out"), Listed("two", 20, "A")
+    fetch = one.fetch
+
+    def once(symbols: Sequence[str], first: date, last: date) -> FetchedBars:
+        try:
+            return fetch(symbols, first, last)
+        finally:
+            one.down = ""
+
+    one.fetch = once  # type: ignore[method-assign]  # down for its first request only
+
+    assert providers(behind(one, two).fetch(("A",), FIRST, LAST)) == {"A": ""}
+    assert (len(one.asked), two.asked) == (2, [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.gx_bar_suite import GxBarSuite, GxFailure, GxVerdict
@@ -159,6 +159,10 @@ def dividends() -> st.SearchStrategy[list[CashDividend]]:
 
 
 @given(damages(), dividends())
+@example(
+    [("close", "AAPL", 9, 0.0)],
+    [CashDividend(symbol="AAPL", ex_date=XNYS.sessions(FIRST, LAST)[10], amount_per_share=Decimal(2))],
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_readers_find_the_same_symbols_bad_whatever_goes_wrong(
     how: list[Damage], paid: list[CashDividend]

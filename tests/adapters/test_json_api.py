@@ -45,6 +45,7 @@ def test_a_refused_question_comes_back_for_its_asker_to_judge(httpserver: HTTPSe
         (Response("", 200), "200 and no JSON"),
         (Response("[" * 100_000, 200), "200 and no JSON"),
         (Response('{"a": 1, "a": 2}', 200), "200 and no JSON"),
+        (Response(f"<p>{KEY.upper()}</p>", 200), r"'<p>\*\*\*</p>'"),
         (Response("x" * 195 + KEY, 200), r"x\*\*\*'$|x\*\*\*'; "),
         (Response(b"\xff\xfe\x00", 200), "200 and no JSON"),
     ],
@@ -56,6 +57,22 @@ def test_an_answer_that_is_none_says_which(httpserver: HTTPServer, answer: Respo
         an_api(httpserver.url_for("")).get("/q", {})
 
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "s3cret\n", " s3cret"])
+def test_a_key_that_was_pasted_badly_is_told_and_not_shown(key: str):
+    with pytest.raises(InvalidValue, match=r"key of acme is '\*\*\*', but must be not empty") as caught:
+        JsonApi("acme", "http://127.0.0.1:1", key=SecretStr(key))
+
+    assert "s3cret" not in str(caught.value)
+
+
+def test_no_error_carries_the_address_with_the_key_behind_it():
+    with pytest.raises(SourceUnavailable) as caught:
+        an_api("http://127.0.0.1:1").get("/q", {})
+
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
 
 
 def test_an_address_that_is_none_is_told():

@@ -288,10 +288,11 @@ def test_a_key_a_limit_and_a_fault_of_its_own_speak_for_the_whole_provider(
 
 
 @pytest.mark.parametrize("body", [an_error("QECx02", f"gone for {KEY}"), "{}", "null"])
-def test_410_says_that_the_dataset_is_retired(vendor: NasdaqDataLink, body: str):
-    vendor.answers("AAPL", body, 410)
+def test_a_retired_dataset_fails_its_symbol_and_no_other(vendor: NasdaqDataLink, body: str):
+    found, text = good_and(vendor, body, 410)
 
-    assert "EOD/AAPL.json: 410, the dataset is retired" in refusal(vendor.bars("AAPL"))
+    assert found is FetchStatus.FAILED
+    assert "410, its dataset is retired" in text
 
 
 def test_a_wrong_key_is_told_and_not_shown(vendor: NasdaqDataLink):

@@ -76,17 +76,19 @@ async def test_real_money_is_sent_once_every_lock_is_open(day: IbDay, httpserver
 
 
 @pytest.mark.parametrize(
-    ("session", "told"),
+    ("session", "days_late", "told"),
     [
-        pytest.param(date(2022, 12, 28), [], id="a Wednesday"),
-        pytest.param(date(2022, 12, 30), ["second factor U7654321 2023-01-01"], id="the last session of a week"),
+        pytest.param(date(2022, 12, 28), 0, [], id="a Wednesday"),
+        pytest.param(date(2022, 12, 30), 0, ["second factor U7654321 2023-01-01"], id="the last session of a week"),
+        pytest.param(date(2022, 12, 30), 3, [], id="told when it is over"),
     ],
 )
 async def test_a_second_factor_is_asked_for_before_the_sunday_on_which_logins_end(
-    day: IbDay, session: date, told: list[str]
+    day: IbDay, session: date, days_late: int, told: list[str]
 ):
     """https://github.com/manhinhang/ib-gateway-docker/pull/157"""
-    day.it_is(datetime(session.year, session.month, session.day, 22, 15, tzinfo=UTC))
+    evening = datetime(session.year, session.month, session.day, 22, 15, tzinfo=UTC)
+    day.it_is(evening + timedelta(days=days_late))
 
     assert (await day.desk.reconcile(session)).is_completed()
 

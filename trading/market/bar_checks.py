@@ -21,6 +21,7 @@ from trading.market.quality import (
     SymbolVerdict,
 )
 
+RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
 _OUTCOME_RULES = {
     FetchStatus.UNKNOWN_SYMBOL: (Rule.UNKNOWN_SYMBOL, "check the spelling, or name another source"),
     FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
@@ -72,6 +73,38 @@ def check_bars(
         days_left_out=_days_left_out(facts),
         checked_at=now,
     )
+
+
+def restated(bars: DailyBars, stored: DailyBars, policy: QualityPolicy) -> list[Finding]:
+    """Return a critical finding for each symbol whose oldest bar has another close than the one in store.
+
+    A source that has adjusted its prices anew, or another source, gives bars that are coherent in themselves and do not
+    fit what is stored before them. Where nothing is stored before them, there is nothing to fit.
+    """
+    oldest = bars.frame.drop_duplicates("symbol").set_index("symbol")
+    before = stored.frame.join(oldest["session"].rename("oldest"), on="symbol", how="inner")
+    older = set(before.loc[before["session"] < before["oldest"], "symbol"])
+    same_day = before[before["session"] == before["oldest"]].set_index("symbol")["close"]
+    looked_at = {(move.symbol, move.session) for move in policy.accepted_moves}
+    findings = []
+    for symbol, was in same_day.items():
+        session, close = oldest.at[symbol, "session"].date(), oldest.at[symbol, "close"]
+        differs = abs(close - was) > RESTATED_TOLERANCE * abs(was)  # an absent close has a finding of its own
+        if symbol in older and differs and (symbol, session) not in looked_at:
+            findings.append(
+                Finding(
+                    rule=Rule.RESTATED,
+                    severity=FindingSeverity.CRITICAL,
+                    symbol=str(symbol),
+                    session=session,
+                    value=f"close {close:g}, in store {was:g}",
+                    limit=f"the same within {RESTATED_TOLERANCE:.0%}",
+                    text=f"{symbol} on {session}: RESTATED: close {close:g}, in store {was:g}, a factor of "
+                    f"{close / was:.4g}; what is stored before no longer fits: ingest all of it anew with "
+                    "history_sessions, or fetch from the source it came from",
+                )
+            )
+    return findings
 
 
 def clean_rows(fetched: FetchedBars, report: QualityReport) -> tuple[DailyBars, DailyBars]:

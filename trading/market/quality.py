@@ -31,6 +31,7 @@ class Rule(StrEnum):
     UNIT_ERROR = "UNIT_ERROR"  # prices off by a factor near 100
     SPLIT_NOT_APPLIED = "SPLIT_NOT_APPLIED"  # a jump by a ratio that splits have, without an action
     JUMP = "JUMP"  # a move beyond the limit, without an action that explains it
+    RESTATED = "RESTATED"  # the oldest bar fetched is not the one in store, so what is older no longer fits
     DIVIDEND_DOUBTFUL = "DIVIDEND_DOUBTFUL"  # the price does not bear it out, or it comes twice
     FROZEN = "FROZEN"  # the same bar for many sessions
 

@@ -90,10 +90,10 @@ class Twap(_Scheduled):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sharing(_Scheduled):
-    """Worked as a share of what trades.
+    """Worked within a share of what trades.
 
     Attributes:
-        max_share: of the volume, 0.1 to 0.5.
+        max_share: the most of the average daily volume, 0.1 to 0.5 (IB's `maxPctVol`, with the bounds of its API).
     """
 
     max_share: Decimal
@@ -106,7 +106,7 @@ class _Sharing(_Scheduled):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vwap(_Sharing):
-    """Slices as large as what trades, for the volume-weighted average price of a time.
+    """Slices by the usual volume of the time of day, for the volume-weighted average price.
 
     Attributes:
         takes_liquidity: whether it may cross the spread.

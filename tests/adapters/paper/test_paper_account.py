@@ -57,6 +57,15 @@ async def statement_on_tuesday(engine: sa.Engine, market: MemoryMarket, qty: int
     return await broker.statement()
 
 
+async def test_a_ratio_that_no_decimal_holds_makes_whole_shares_of_whole_shares(engine):
+    one_for_three = Split(symbol="AAPL", ex_date=TUESDAY, new_per_old=Decimal(1) / Decimal(3))
+
+    statement = await statement_on_tuesday(engine, MemoryMarket([], [one_for_three]), qty=300)
+
+    assert {p.symbol: p.qty for p in statement.positions} == {"AAPL": 100}
+    assert CashMovementType.CASH_IN_LIEU not in {m.movement_type for m in statement.cash_movements}
+
+
 async def test_an_account_begins_with_its_deposit_once(engine):
     broker = a_broker(engine, MemoryMarket(), a_clock())
 
