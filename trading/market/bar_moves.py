@@ -134,8 +134,8 @@ def classify_moves(steps: Steps, young: BoolArray, policy: QualityPolicy) -> dic
 def _dividend_doubt(steps: Steps, returns: Returns) -> npt.NDArray[np.int8]:
     """Return 1 for a large dividend that the price does not bear out, 2 for one that repeats one just before."""
     at = np.flatnonzero(returns.paid > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a close of 0 has a finding of its own
-        share = returns.paid[at] / returns.prev_close[at]
+    before = returns.prev_close[at]
+    share = returns.paid[at] / np.where(before > 0, before, np.nan)  # a close of 0 has a finding of its own
     fall = np.log1p(-np.minimum(share, 1 - 1e-9))
     unborne = (share >= _LARGE_DIVIDEND) & (returns.lowest[at] > _BORNE_OUT * fall)
     close_by = (np.diff(at) <= _DIVIDEND_APART) & (np.diff(steps.codes[at]) == 0)
