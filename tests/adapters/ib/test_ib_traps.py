@@ -609,7 +609,10 @@ async def test_the_opening_balance_is_booked_once_and_leaves_out_what_was_traded
 
 
 async def test_account_numbers_do_not_reach_the_log(desk: Desk, caplog: pytest.LogCaptureFixture):
-    """Both libraries log accounts and orders in full (wrapper.py, client.py)."""
+    """Both libraries log accounts and orders in full (wrapper.py, client.py).
+
+    https://github.com/pst-group/pysystemtrade/issues/1570
+    """
     caplog.set_level(logging.INFO)
     broker = desk.broker()
     await broker.submit(a_market_order())
