@@ -127,7 +127,7 @@ def places_for(prepared: DeskFolder, folder: Path) -> list[DeskFolder]:
 def a_new_copy(prepared: DeskFolder, places: "SimpleQueue[DeskFolder]") -> Iterator[DeskFolder]:
     """Copy the prepared desk into a free place."""
     place = places.get()
-    shutil.rmtree(place.home)
+    shutil.rmtree(place.home, ignore_errors=True)  # a connection that is closed late takes its files away itself
     shutil.copytree(prepared.home, place.home)
     try:
         yield replace(place)  # with a ledger of its own
