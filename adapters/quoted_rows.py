@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -102,10 +103,8 @@ class QuotedRows:
 
     def _day(self, day: object) -> date:
         if isinstance(day, str) and _DAY.fullmatch(day):
-            try:
+            with suppress(ValueError):  # 2020-02-30 is written like a date, and is none
                 return date.fromisoformat(day)
-            except ValueError:
-                pass  # 2020-02-30
         raise self._invalid(f"a row's day is {quoted(day, self.key)}, which is no date")
 
     def _number(self, day: date, values: Mapping[str, object], name: str) -> Decimal:

@@ -11,10 +11,9 @@ from adapters.staged_bars import load_fetched
 from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
 from trading.alerts import Alert, Severity
-from trading.market.adjustments import CashDividend
-from trading.market.bar_checks import clean_rows
+from trading.market.bar_checks import clean_actions, clean_rows
 from trading.market.bars import UpsertCount
-from trading.market.quality import DayVerdict, QualityReport, Rule
+from trading.market.quality import DayVerdict, QualityReport
 
 
 @task(name="store_bars", retries=1, retry_delay_seconds=2, timeout_seconds=600, cache_policy=NO_CACHE)
@@ -28,14 +27,7 @@ async def store(
     fetched = load_fetched(path)
     good, bad = clean_rows(fetched, report)
     count = market.store.upsert(good)
-    doubted = {f.symbol for f in report.findings if f.rule is Rule.DIVIDEND_DOUBTFUL}
-    outside = [
-        action
-        for action in fetched.actions
-        if fetched.bars.price_basis.leaves_out(action)
-        and not (isinstance(action, CashDividend) and action.symbol in doubted)  # it would be booked, and for ever
-    ]
-    market.store.upsert_actions(market.settings.name, outside)
+    market.store.upsert_actions(market.settings.name, clean_actions(fetched, report))
     _put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)

@@ -78,10 +78,10 @@ def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetim
 
 def tell_second_factor(desk: Desk, session: date, now: datetime) -> None:
     """Tell, after the last session before a Sunday, that IB ends the login of a live user in that night."""
-    sunday = session + timedelta(days=6 - session.weekday())
-    following = desk.market.calendar.next_session(session)
     if desk.account.is_simulated or desk.account.mode is not Mode.LIVE:
         return
+    sunday = session + timedelta(days=6 - session.weekday())
+    following = desk.market.calendar.next_session(session)
     if following < sunday or now.date() > sunday:  # the week goes on, or it is told too late
         return
     desk.ledger.outbox.raise_alert(

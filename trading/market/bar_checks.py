@@ -6,6 +6,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
+from trading.market.adjustments import CashDividend, CorporateAction
 from trading.market.bar_facts import BarFacts, bar_facts
 from trading.market.bar_rules import BAR_RULES, BarRule
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
@@ -125,6 +126,20 @@ def clean_rows(fetched: FetchedBars, report: QualityReport) -> tuple[DailyBars, 
         for rows in (frame[good], frame[~good])
     )
     return kept, set_aside
+
+
+def clean_actions(fetched: FetchedBars, report: QualityReport) -> list[CorporateAction]:
+    """Return the corporate actions to keep: those that the prices leave out, and no dividend of a symbol with a doubt.
+
+    What is kept is booked, and stays when its source mends it. Splits are kept: they change what is held.
+    """
+    doubted = {finding.symbol for finding in report.findings if finding.rule is Rule.DIVIDEND_DOUBTFUL}
+    return [
+        action
+        for action in fetched.actions
+        if fetched.bars.price_basis.leaves_out(action)
+        and not (isinstance(action, CashDividend) and action.symbol in doubted)
+    ]
 
 
 def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding]:
