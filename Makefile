@@ -42,7 +42,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-	  --extra ib --extra postgres --extra dev pyproject.toml --output-file requirements.lock
+	  --extra ib --extra postgres --extra alpaca --extra massive --extra options --extra lake --extra dev pyproject.toml \
+	  --output-file requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	  --constraint requirements.lock --extra ib-insync --extra dev pyproject.toml \
 	  --output-file requirements-ib-insync.lock

@@ -8,6 +8,9 @@
     ├── MarketDataError
     │   ├── UnknownSymbol          a source or store has never heard of the symbol
     │   ├── BarsInvalid            a frame or file does not have the shape of bars
+    │   ├── QuotesInvalid          a frame does not have the shape of quotes
+    │   ├── ChainInvalid           a frame does not have the shape of an option chain
+    │   ├── TicksInvalid           a frame does not have the shape of trades or quotes by time
     │   ├── BarsNotPassed          the quality gate has not passed the bars a decision needs
     │   ├── SourceUnavailable      a provider could not be asked, or answered with an error
     │   ├── StoreCorrupt           a file of the bar store cannot be read
@@ -90,6 +93,30 @@ class BarsInvalid(MarketDataError):
     def __init__(self, where: str, rule: str) -> None:
         self.where, self.rule = where, rule
         super().__init__(f"{where} does not hold daily bars: {rule}")
+
+
+class QuotesInvalid(MarketDataError):
+    """A frame does not have the shape of quotes."""
+
+    def __init__(self, where: str, rule: str) -> None:
+        self.where, self.rule = where, rule
+        super().__init__(f"{where} does not hold quotes: {rule}")
+
+
+class ChainInvalid(MarketDataError):
+    """A frame does not have the shape of an option chain."""
+
+    def __init__(self, where: str, rule: str) -> None:
+        self.where, self.rule = where, rule
+        super().__init__(f"{where} does not hold an option chain: {rule}")
+
+
+class TicksInvalid(MarketDataError):
+    """A frame does not have the shape of trades or quotes by time."""
+
+    def __init__(self, where: str, rule: str) -> None:
+        self.where, self.rule = where, rule
+        super().__init__(f"{where} does not hold ticks: {rule}")
 
 
 class BarsNotPassed(MarketDataError):

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any
 
 from adapters.ib.connection import NAME, Connection
@@ -14,41 +12,16 @@ from adapters.ib.session import IbSession
 from adapters.ib.sessions import Sessions, process_sessions
 from adapters.request_budget import Priority, RequestBudget
 from trading.errors import BrokerUnavailable, InvalidValue, UnknownSymbol
-
-
-class QuoteKind(IntEnum):
-    """What IB sends: live, the last of a closed market, or 10 to 20 minutes late."""
-
-    LIVE = 1
-    FROZEN = 2
-    DELAYED = 3
-    DELAYED_FROZEN = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """The last that was heard of a symbol.
-
-    Attributes:
-        at: when the newest part of it was heard; None while nothing was.
-        error: why IB sends nothing; empty when it does.
-    """
-
-    symbol: str
-    bid: float | None
-    ask: float | None
-    last: float | None
-    bid_size: float | None
-    ask_size: float | None
-    last_size: float | None
-    kind: QuoteKind
-    at: datetime | None
-    error: str = ""
-
+from trading.market.quotes import Quote, QuoteKind
 
 # By IB's tick type: live, then delayed.
 _PX = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"}
 _SIZE = {0: "bid_size", 3: "ask_size", 5: "last_size", 69: "bid_size", 70: "ask_size", 71: "last_size"}
+
+
+# As IB numbers them in reqMarketDataType.
+_KINDS = {1: QuoteKind.LIVE, 2: QuoteKind.FROZEN, 3: QuoteKind.DELAYED, 4: QuoteKind.DELAYED_FROZEN}
+_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
 class _Line:
@@ -140,7 +113,7 @@ class IbQuotes:
             self._connection = connection
             self._by_number.clear()
             connection.receiver.on_quote = self._heard
-            await connection.post(lambda: connection.client.reqMarketDataType(int(self._wanted)), Priority.DATA)
+            await connection.post(lambda: connection.client.reqMarketDataType(_NUMBERS[self._wanted]), Priority.DATA)
         return session, connection
 
     async def _subscribe(self, symbols: Sequence[str]) -> None:
@@ -207,7 +180,7 @@ class IbQuotes:
             if (name := _SIZE.get(tick)) is not None:
                 setattr(line, name, size)
         else:
-            line.kind = QuoteKind(value)
+            line.kind = _KINDS[value]
         line.at = self._now()
 
     def _refused(self, number: int, code: int, text: str) -> None:

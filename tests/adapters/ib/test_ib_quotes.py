@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from adapters.ib.quotes import IbQuotes, QuoteKind
+from adapters.ib.quotes import IbQuotes
 from ib_gateway.scenarios import Action, Fault
 from tests.adapters.ib.ib_desk import Desk, until
 from trading.errors import InvalidValue, UnknownSymbol
+from trading.market.quotes import QuoteKind
 
 
 @pytest.fixture

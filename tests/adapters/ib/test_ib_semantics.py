@@ -14,12 +14,13 @@ from adapters.ib.broker import IbBroker
 from adapters.ib.guard import require_matching_mode
 from adapters.ib.ib_settings import Role
 from adapters.ib.probe import probe_gateway
-from adapters.ib.quotes import IbQuotes, QuoteKind
+from adapters.ib.quotes import IbQuotes
 from ib_gateway.orders import Status
 from ib_gateway.scenarios import Action, Fault, Scenario
 from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_cancel, a_market_order, a_replace, an_order, until
 from trading.errors import BrokerUnavailable, InvalidValue, SourceUnavailable
 from trading.market.instruments import Equity
+from trading.market.quotes import QuoteKind
 from trading.orders.executions import ExecType, ExecutionReport, fold_order
 from trading.orders.orders import OrdStatus, Side, TimeInForce
 

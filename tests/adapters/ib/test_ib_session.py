@@ -433,10 +433,11 @@ async def test_an_order_that_the_gateway_reads_late_is_not_called_absent_and_dou
     desk.gateway.faults.add(Fault(on="placeOrder", do=Action.DELAY, seconds=0.6, times=1))
     with pytest.raises(OutcomeUnknown, match=r"no answer within 0\.2 s"):
         await broker.submit(an_order())
+    (late,) = desk.gateway._tasks
 
     found = await broker.find("o-1")
     again = await broker.submit(an_order())
-    await asyncio.sleep(0.6)  # so that the late one would have come
+    await late
 
     assert (found, [r.exec_type for r in again]) == ((), [ExecType.NEW])
     assert desk.states()[4:] == ["DISCONNECTED", *UP]

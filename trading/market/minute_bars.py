@@ -1,0 +1,52 @@
+"""Minute bars: their shape.
+
+A frame of minute bars is *long*: one row per symbol and minute with activity, sorted by both, with MINUTE_COLUMNS. A
+minute in which nothing was traded has no row. Prices are float64 in the currency of the instrument, raw; volume float64.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trading.errors import BarsInvalid
+from trading.market.bars import PRICE_COLUMNS
+
+MINUTE_COLUMNS = ("symbol", "bar_start", *PRICE_COLUMNS, "volume")
+TIME_DTYPE = "datetime64[us, UTC]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MinuteBars:
+    """Minute bars of many symbols from one source.
+
+    Attributes:
+        frame: long frame, MINUTE_COLUMNS in that order; `bar_start` in UTC, datetime64[us, UTC].
+        source: name of the provider.
+    """
+
+    frame: pd.DataFrame
+    source: str
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != MINUTE_COLUMNS:
+            raise BarsInvalid(self.source, f"columns are {list(self.frame.columns)}, not {list(MINUTE_COLUMNS)}")
+        for name in (*PRICE_COLUMNS, "volume"):
+            if self.frame[name].dtype != np.float64:
+                raise BarsInvalid(self.source, f"column {name} is {self.frame[name].dtype}, not float64")
+        if self.frame["bar_start"].dtype != TIME_DTYPE:
+            raise BarsInvalid(self.source, f"column bar_start is {self.frame['bar_start'].dtype}, not {TIME_DTYPE}")
+
+
+def minute_frame(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of the rows with the columns, types and order of minute bars; absent optional columns become NaN.
+
+    Args:
+        rows: at least `symbol`, `bar_start` (aware) and `close`.
+    """
+    frame = rows.reindex(columns=list(MINUTE_COLUMNS))
+    frame["symbol"] = frame["symbol"].astype("str")
+    frame["bar_start"] = pd.to_datetime(frame["bar_start"], utc=True).astype(TIME_DTYPE)
+    for name in (*PRICE_COLUMNS, "volume"):
+        frame[name] = frame[name].astype(np.float64)
+    return frame.sort_values(["symbol", "bar_start"], kind="stable", ignore_index=True)

@@ -1,0 +1,1 @@
+"""Options: chains and their rules, implied volatilities and Greeks."""
