@@ -1,7 +1,7 @@
 """Minute bars: their shape.
 
 A frame of minute bars is *long*: one row per symbol and minute with activity, sorted by both, with MINUTE_COLUMNS. A
-minute in which nothing was traded has no row. Prices are float64 in the currency of the instrument, raw; volume float64.
+minute in which nothing was traded has no row. Prices are raw, float64, in the currency of the instrument.
 """
 
 from dataclasses import dataclass
