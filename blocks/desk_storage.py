@@ -43,6 +43,11 @@ class DeskStorage(Block):
         return self.home / "staging"
 
     @property
+    def checked_folder(self) -> Path:
+        """Return the folder of what was fetched for the last sessions, as it came, to be checked anew."""
+        return self.home / "checked"
+
+    @property
     def quarantine_folder(self) -> Path:
         """Return the folder of bars that did not pass."""
         return self.home / "quarantine"

@@ -1,24 +1,21 @@
 """The `openbell` command."""
 
 import asyncio
-import getpass
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from cli.prepare import PREFECT_PORT, home_folder, ledger_place, prepare
+from cli.prepare import PREFECT_PORT, home_folder, prepare
+from cli.shell import open_ledger, person, prefect, say
 from trading.errors import InvalidValue, LedgerError, TradingError
 
 if TYPE_CHECKING:
-    from adapters.sql.ledger import Ledger
-    from cli.prefect_server import PrefectServer
+    pass
 
 app = App(
     name="openbell",
@@ -26,6 +23,7 @@ app = App(
 )
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 Port = Annotated[int, Parameter(help="Port of the Prefect server, on the loopback address.")]
+app.command("cli.repair_commands:commands", name="data")
 Account = Annotated[str, Parameter(help="Name of the broker account.")]
 
 
@@ -33,9 +31,9 @@ Account = Annotated[str, Parameter(help="Name of the broker account.")]
 def init(*, port: Port = PREFECT_PORT) -> None:
     """Make the desk's folder, ledger and first settings, or bring them to this version."""
     home = home_folder()
-    with _prefect(home, port):
+    with prefect(home, port):
         asyncio.run(prepare(home, move_ledger=True))
-    _say(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
+    say(f"The desk in {home} is ready. `openbell run` rehearses a session, `openbell up` starts the desk.")
 
 
 @app.command
@@ -60,7 +58,7 @@ def run(
     home, chosen = home_folder(), _json_object("parameters", parameters)
     from cli.run import run_and_show
 
-    with _prefect(home, port) as server:
+    with prefect(home, port) as server:
         asyncio.run(
             run_and_show(
                 home,
@@ -123,7 +121,7 @@ def status(*, as_json: Json = False) -> None:
     from cli.pages import show, show_json
     from cli.status import status_rows
 
-    pages = status_rows(_ledger(), home_folder())
+    pages = status_rows(open_ledger(), home_folder())
     if as_json:
         show_json(pages)
         return
@@ -136,7 +134,7 @@ def orders(*, account: Account = "paper", session: date | None = None, as_json: 
     """List the orders of an account, of one session or of all."""
     from cli.pages import order_rows, show
 
-    show(f"Orders of {account}", order_rows(_ledger().journal.orders(account, session=session)), as_json=as_json)
+    show(f"Orders of {account}", order_rows(open_ledger().journal.orders(account, session=session)), as_json=as_json)
 
 
 @app.command
@@ -144,7 +142,7 @@ def positions(*, account: Account = "paper", as_json: Json = False) -> None:
     """List what an account holds, and what it has earned."""
     from cli.pages import position_rows, show, show_json
 
-    ledger = _ledger()
+    ledger = open_ledger()
     books = ledger.facts.books(account, datetime.now(UTC))
     worth = ledger.facts.reconciliations(account)
     rows = position_rows(books, worth[-1].marks if worth else {})
@@ -159,7 +157,7 @@ def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
     """List the differences between our books and the broker's, by session."""
     from cli.pages import break_rows, show
 
-    show(f"Breaks of {account}", break_rows(_ledger().facts.reconciliations(account)), as_json=as_json)
+    show(f"Breaks of {account}", break_rows(open_ledger().facts.reconciliations(account)), as_json=as_json)
 
 
 @app.command
@@ -170,8 +168,8 @@ def clear(
     account: Account = "paper",
 ) -> None:
     """Clear a break by your name: its symbol may be ordered again, a difference in cash is booked."""
-    for found in _ledger().clearances.clear(account, subject, actor=_person(), reason=reason, now=datetime.now(UTC)):
-        _say(f"Cleared: {found.text}", markup=False)
+    for found in open_ledger().clearances.clear(account, subject, actor=person(), reason=reason, now=datetime.now(UTC)):
+        say(f"Cleared: {found.text}", markup=False)
 
 
 @app.command
@@ -180,7 +178,7 @@ def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
     from cli.explain import explain_order, show_explanation
     from cli.pages import show_json
 
-    explanation = explain_order(_ledger(), cl_ord_id)
+    explanation = explain_order(open_ledger(), cl_ord_id)
     if as_json:
         show_json(explanation)
     else:
@@ -198,22 +196,22 @@ def stop(*, reason: str = "stopped by hand", port: Port = PREFECT_PORT) -> None:
     if home.is_dir():
         stop_file.touch()  # halts at once, and needs no ledger
         for line in asyncio.run(pull_the_plug(home)):
-            _say(line, markup=False)
+            say(line, markup=False)
     try:
-        ledger = _ledger()
-        ledger.halts.halt("desk", reason, _person(), datetime.now(UTC))
+        ledger = open_ledger()
+        ledger.halts.halt("desk", reason, person(), datetime.now(UTC))
     except LedgerError:
-        _say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
+        say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
         raise
     if not by_hand:
         stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
-    _say("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
+    say("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
     accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
     if accounts:
-        with _prefect(home, port):
+        with prefect(home, port):
             lines, unsafe = asyncio.run(cancel_working(accounts))
         for line in lines:
-            _say(line, markup=False)
+            say(line, markup=False)
         if unsafe:
             raise NotAllCanceled(unsafe)
 
@@ -229,18 +227,18 @@ def arm(
     from cli.arm import require_ready
 
     now = datetime.now(UTC)
-    until, ledger = now + timedelta(hours=hours), _ledger()
+    until, ledger = now + timedelta(hours=hours), open_ledger()
     if hours > 0:  # whoever disarms is kept from it by nothing
         asyncio.run(require_ready(home_folder(), account, now))
-    ledger.arming.arm(account, until, actor=_person(), reason=reason, now=now)
-    _say(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
+    ledger.arming.arm(account, until, actor=person(), reason=reason, now=now)
+    say(f"Account {account} is armed until {until:%Y-%m-%d %H:%M} UTC." if hours > 0 else "Disarmed.")
 
 
 @app.command
 def resume(*, reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")]) -> None:
     """Let the desk trade again."""
-    _ledger().halts.resume("desk", reason, _person(), datetime.now(UTC))
-    _say("The desk may trade again.")
+    open_ledger().halts.resume("desk", reason, person(), datetime.now(UTC))
+    say("The desk may trade again.")
 
 
 @app.command
@@ -248,10 +246,10 @@ def audit() -> None:
     """Verify the audit trail: that no entry was changed, removed or put in between."""
     from adapters.sql.audit import first_broken_entry
 
-    broken = first_broken_entry(_ledger().engine)
+    broken = first_broken_entry(open_ledger().engine)
     if broken is not None:
         raise InvalidValue("audit entry", broken, "as it was written; the ledger has been tampered with from there on")
-    _say("Every audit entry is as it was written.")
+    say("Every audit entry is as it was written.")
 
 
 @app.command
@@ -272,7 +270,7 @@ def doctor(
     if account is not None:
         from cli.doctor_account import account_checkup
 
-        with _prefect(home, port):
+        with prefect(home, port):
             checks += asyncio.run(account_checkup(account, symbol))
     show("Doctor", check_rows(checks), as_json=as_json)
     return 0 if all(check.ok for check in checks) else 1
@@ -290,40 +288,6 @@ def main() -> None:
         line = f"[bold red]openbell:[/bold red] {escape(str(exc))}"
         Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         sys.exit(1)
-
-
-def _say(text: str, *, markup: bool = True) -> None:
-    from rich.console import Console  # a tenth of a second that `stop` has no time for at its start
-
-    Console().print(text, markup=markup)
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return f"uid {os.getuid()}"
-
-
-@contextmanager
-def _prefect(home: Path, port: int) -> Iterator["PrefectServer"]:
-    """Have a Prefect server, and make its settings this process's own before Prefect is imported."""
-    from cli.prefect_server import adopt, client_environment, running_server
-
-    with running_server(home, port) as server:
-        # A failed run is told in one line here; the UI keeps its log.
-        adopt(client_environment(home, server.port) | {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"})
-        yield server
-
-
-def _ledger() -> "Ledger":
-    """Open the ledger without Prefect: what is read here must be readable when nothing else runs."""
-    from adapters.sql.ledger import Ledger
-
-    place = ledger_place(home_folder())
-    if place.url is None and not place.file.exists():  # SQLite would make an empty one
-        raise InvalidValue("ledger", str(place.file), "there; `openbell init` makes it, OPENBELL_HOME names its folder")
-    return Ledger.of(place)
 
 
 def _json_object(name: str, text: str) -> dict[str, Any]:

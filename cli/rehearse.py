@@ -110,18 +110,25 @@ async def run_sessions(
     source, runs = settings._block_document_name or settings.name, []
     before = calendar.previous_session(sessions[0]) if sessions else None
     if before is not None:
-        await _run("ingest-bars", before, ingest_bars(before, source=source, return_state=True))
+        await run_flow("ingest-bars", before, ingest_bars(before, source=source, return_state=True))
     for session in sessions:
         trade = trade_session(session, account=account, strategy=choice, return_state=True)
-        run_id, message = await _run("trade-session", session, trade)
-        await _run("ingest-bars", session, ingest_bars(session, source=source, return_state=True))
-        _, outcome = await _run("reconcile-day", session, reconcile_day(session, account=account, return_state=True))
+        run_id, message = await run_flow("trade-session", session, trade)
+        await run_flow("ingest-bars", session, ingest_bars(session, source=source, return_state=True))
+        _, outcome = await run_flow(
+            "reconcile-day", session, reconcile_day(session, account=account, return_state=True)
+        )
         told(f"{message}; after the close {outcome.split(': ', 1)[-1]}")
         runs.append(SessionRun(session=session, run_id=run_id, message=message))
     return runs
 
 
-async def _run(flow: str, session: date, run: Awaitable[Any]) -> tuple[str, str]:
+async def run_flow(flow: str, session: date, run: Awaitable[Any]) -> tuple[str, str]:
+    """Return the id of a flow run, and what it said at its end.
+
+    Raises:
+        RunFailed: it failed.
+    """
     state = await run
     run_id = str(state.state_details.flow_run_id)
     if state.is_completed():

@@ -14,7 +14,8 @@ from flows.guard import Go, ended, guard
 from flows.on_failure import tell_failure
 from tasks.check import check
 from tasks.deliver import deliver
-from tasks.fetch import fetch_bars, publish_providers
+from tasks.fetch import fetch_bars, fetched_before, publish_providers
+from tasks.repair import file_away, repair
 from tasks.store import store
 from trading.market.quality import DayVerdict
 from trading.market.timetable import MissedRun, Step
@@ -29,6 +30,7 @@ async def ingest_bars(
     storage: str = "desk",
     history_sessions: Annotated[int, Field(gt=0)] | None = None,
     missed_run: MissedRun = MissedRun.CATCH_UP,
+    fetch: bool = True,
 ) -> State[Any]:
     """Fetch the session's bars, check every one, store what passes and quarantine the rest.
 
@@ -40,6 +42,7 @@ async def ingest_bars(
         storage: Name of the desk storage block.
         history_sessions: How many sessions to fetch. None: what is new, and two years when a symbol has none stored.
         missed_run: What a late run does.
+        fetch: Whether the provider is asked. No: what it gave for that session last is checked anew, as after a repair.
     """
     settings, places = await load(BarSource, source), await load(DeskStorage, storage)
     market, ledger = Market.of(settings, places), Ledger.of(places)
@@ -49,9 +52,11 @@ async def ingest_bars(
     if not isinstance(go, Go):
         return go
     clock, day = go.clock_at(go.times.settled_at), go.times.session
-    path = await fetch_bars(market, places, day, history_sessions)
-    report = await check(market, places, path, day, clock())
+    fetched = await fetch_bars(market, places, day, history_sessions) if fetch else fetched_before(market, places, day)
+    path = await repair(market, ledger, fetched, day)
+    report = await check(market, places, ledger, path, day, clock())
     count = await store(market, places, ledger, path, report, clock())
+    file_away(market, places, fetched, path, day)
     if settings.fallbacks:
         await publish_providers(ledger)
     await deliver(places, ledger)

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from adapters.gx_bar_suite import GxBarSuite, GxFailure
 from adapters.staged_bars import load_fetched
-from blocks.desk import Market
+from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
 from trading.market.bar_checks import check_bars, restated
@@ -24,11 +24,13 @@ _BEFORE_DAYS = 14  # in which an exchange trades, whatever the holidays
 
 
 @task(name="check_bars", timeout_seconds=900, cache_policy=NO_CACHE)
-async def check(market: Market, storage: DeskStorage, path: Path, session: date, now: datetime) -> QualityReport:
+async def check(
+    market: Market, storage: DeskStorage, ledger: Ledger, path: Path, session: date, now: datetime
+) -> QualityReport:
     """Check every bar of the staged file in one pass, and publish the verdicts.
 
     Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
-    finds bad is bad.
+    finds bad is bad. What a person has found true warns only, and what a person holds back is quarantined.
     """
     fetched = _until(load_fetched(path), session)
     sessions = fetched.bars.frame["session"].dropna()
@@ -36,10 +38,23 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     policy, calendar = market.settings.quality, market.calendar
     suite = GxBarSuite(policy, calendar, _emptied(storage.docs_folder / market.settings.name))
     expectations = suite.validate(fetched, first, session, now=now)
+    source, known = market.settings.name, {outcome.symbol for outcome in fetched.outcomes}
     beside = restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)
-    judge = partial(check_bars, fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
+    beside += [hold.finding() for hold in ledger.repairs.holds(source) if hold.symbol in known]
+    true = ledger.repairs.acceptances(source)
+    judge = partial(
+        check_bars,
+        fetched,
+        calendar=calendar,
+        first=first,
+        session=session,
+        policy=policy,
+        now=now,
+        acceptances=true,
+    )
     report = judge(second_reader=beside)
     unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
+    unseen = [f for f in unseen if not any(word.covers(f.rule, f.symbol, f.session) for word in true)]
     if unseen:
         report = judge(second_reader=[*beside, *map(_finding, unseen)])
     await _publish(market, report, expectations.docs_path)

@@ -12,6 +12,7 @@ from adapters.staged_bars import save_fetched
 from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_table
+from trading.errors import InvalidValue
 from trading.market.bars import DailyBars, FetchedBars, bars_frame
 from trading.market.providers import reliability, rests_until
 
@@ -40,6 +41,19 @@ async def fetch_bars(market: Market, storage: DeskStorage, session: date, histor
     # One file for each run: a run beside this one must not change what is checked here and then stored.
     path = storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
     save_fetched(path, _joined(parts))
+    return path
+
+
+def fetched_before(market: Market, storage: DeskStorage, session: date) -> Path:
+    """Return the file of what the source gave for that session last.
+
+    Raises:
+        InvalidValue: nothing of it is kept.
+    """
+    path = storage.checked_folder / f"{market.settings.name}-{session}.parquet"
+    if not path.exists():
+        rule = "a session whose bars were fetched lately; run ingest_bars with fetch=True to fetch them"
+        raise InvalidValue("session", str(session), rule)
     return path
 
 

@@ -31,7 +31,6 @@ async def store(
     _put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)
-    _forget(path)
     return count
 
 
@@ -39,10 +38,6 @@ def _put_aside(path: Path, rows: pd.DataFrame) -> None:
     if len(rows):
         path.parent.mkdir(parents=True, exist_ok=True)
         rows.to_parquet(path)
-
-
-def _forget(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def _alert(ledger: Ledger, report: QualityReport, now: datetime) -> None:

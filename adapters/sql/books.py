@@ -133,6 +133,12 @@ class SqlFacts:
             row = connection.execute(sa.select(QUALITY).where(wanted).order_by(QUALITY.c.id.desc())).first()
         return None if row is None else _quality_of(row)
 
+    def last_checked(self) -> dict[str, date]:
+        """Return the newest session that was checked of each source."""
+        newest = sa.select(QUALITY.c.source, sa.func.max(QUALITY.c.session)).group_by(QUALITY.c.source)
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(newest.order_by(QUALITY.c.source))}
+
     def quality_report(self, verdict_id: str) -> QualityReport | None:
         """Return the quality report of that verdict, or None."""
         with reading(self._engine) as connection:

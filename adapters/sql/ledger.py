@@ -16,6 +16,7 @@ from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.providers import SqlProviders
+from adapters.sql.repairs import SqlRepairs
 from adapters.sql.schema import require_schema
 from trading.ledger import Facts, Journal, Leases, Outbox
 from trading.market.providers import ProviderTrail
@@ -79,6 +80,7 @@ class Ledger:
     broker_sessions: SqlBrokerSessions
     outbox: SqlOutbox
     providers: SqlProviders
+    repairs: SqlRepairs
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -101,4 +103,5 @@ class Ledger:
             broker_sessions=SqlBrokerSessions(engine),
             outbox=SqlOutbox(engine),
             providers=SqlProviders(engine),
+            repairs=SqlRepairs(engine),
         )

@@ -284,6 +284,50 @@ class ProviderAnswerRow(SQLModel, table=True):
     text: str
 
 
+class BarRepairRow(SQLModel, table=True):
+    """One value of one session as a person knows it to be; of two for one value the last counts."""
+
+    __tablename__ = "bar_repair"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(index=True)
+    symbol: str
+    session: date
+    field: str
+    before: Decimal | None = Field(default=None, sa_type=DecimalText)
+    after: Decimal = Field(sa_type=DecimalText)
+    actor: str
+    reason: str
+    repaired_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SymbolHoldRow(SQLModel, table=True):
+    """A person's quarantine of a symbol, or its end; the last row of a symbol counts."""
+
+    __tablename__ = "symbol_hold"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(index=True)
+    symbol: str
+    held: bool
+    actor: str
+    reason: str
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class FindingAcceptanceRow(SQLModel, table=True):
+    """A person's word that what breaks a rule is true, for one symbol in a range of sessions."""
+
+    __tablename__ = "finding_acceptance"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(index=True)
+    symbol: str
+    rule: str
+    first: date
+    last: date
+    actor: str
+    reason: str
+    accepted_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class HaltRow(SQLModel, table=True):
     """A halt or a resumption; the last row of a scope says whether it trades."""
 

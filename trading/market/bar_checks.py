@@ -8,7 +8,7 @@ import pandas as pd
 
 from trading.market.adjustments import CashDividend, CorporateAction
 from trading.market.bar_facts import BarFacts, bar_facts
-from trading.market.bar_rules import BAR_RULES, BarRule
+from trading.market.bar_rules import BAR_RULES, BarRule, Grades
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
 from trading.market.calendars import TradingCalendar
 from trading.market.quality import (
@@ -21,6 +21,7 @@ from trading.market.quality import (
     Rule,
     SymbolVerdict,
 )
+from trading.market.repairs import Acceptance, accepted_rows, softened
 
 RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
 _OUTCOME_RULES = {
@@ -40,6 +41,7 @@ def check_bars(
     now: datetime,
     listed_since: Mapping[str, date] | None = None,
     second_reader: Collection[Finding] = (),
+    acceptances: Collection[Acceptance] = (),
 ) -> QualityReport:
     """Hold bars against every rule and return the verdict on them.
 
@@ -48,6 +50,7 @@ def check_bars(
         session: the newest session that must be there.
         now: aware; a bar of a day after it is critical, one between `session` and it is only left out.
         second_reader: what another reader of the same bars found beyond these rules; it counts as much.
+        acceptances: what a person has found true: it warns, and is critical no more.
         listed_since: first session of some symbols; bars missing from then on are found even if none stands before.
 
     Raises:
@@ -58,8 +61,11 @@ def check_bars(
     )
     findings = list(_outcome_findings(fetched, facts))
     for bar_rule in BAR_RULES:
-        findings += _bar_findings(bar_rule, facts, calendar, session, policy)
-    findings += second_reader
+        grades = _accepted(bar_rule, bar_rule.grade(facts.frame, policy), facts, acceptances)
+        for finding in _bar_findings(bar_rule, grades, facts, calendar, session, policy):
+            warns = finding.severity is FindingSeverity.WARNING
+            findings.append(softened(finding, acceptances) if warns else finding)
+    findings += [softened(finding, acceptances) for finding in second_reader]
     rank = {rule: place for place, rule in enumerate(Rule)}
     findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
     verdicts = _symbol_verdicts(fetched, facts, findings)
@@ -174,11 +180,24 @@ def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding
             )
 
 
+def _accepted(bar_rule: BarRule, grades: Grades, facts: BarFacts, acceptances: Collection[Acceptance]) -> Grades:
+    """Return the grades with no more than a warning where a person has found the row true."""
+    if not acceptances:
+        return grades
+    sessions = facts.frame["session"].to_numpy()
+    true = accepted_rows(bar_rule.rule, facts.symbols, facts.codes, sessions, acceptances)
+    return np.where(true, np.minimum(grades, 1), grades).astype(np.int8)
+
+
 def _bar_findings(
-    bar_rule: BarRule, facts: BarFacts, calendar: TradingCalendar, session: date, policy: QualityPolicy
+    bar_rule: BarRule,
+    grades: Grades,
+    facts: BarFacts,
+    calendar: TradingCalendar,
+    session: date,
+    policy: QualityPolicy,
 ) -> Iterator[Finding]:
     """Return one finding for each symbol that breaks the rule: the earliest of the worst, with the count of all."""
-    grades = bar_rule.grade(facts.frame, policy)
     broken = np.flatnonzero(grades)
     if not len(broken):
         return

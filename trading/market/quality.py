@@ -34,6 +34,7 @@ class Rule(StrEnum):
     RESTATED = "RESTATED"  # the oldest bar fetched is not the one in store, so what is older no longer fits
     DIVIDEND_DOUBTFUL = "DIVIDEND_DOUBTFUL"  # the price does not bear it out, or it comes twice
     FROZEN = "FROZEN"  # the same bar for many sessions
+    HELD_BACK = "HELD_BACK"  # a person has put the symbol into quarantine
 
 
 class FindingSeverity(StrEnum):
