@@ -109,6 +109,9 @@ MISTAKES = {
     "half a range": ["run", "--from", "2022-12-27"],
     "empty range": ["run", "--from", "2022-12-24", "--to", "2022-12-26"],
     "order": ["explain", "ob-20221228-0"],
+    "quarantined": ["data", "quarantine", "KOO", "--reason", "misspelt"],
+    "repaired": ["data", "repair", "KO", "2022-12-28", "--reason", "neither value nor factor"],
+    "accepted": ["data", "release", "KO", "--accept", "JUMP", "--reason", "it has none"],
 }
 
 
@@ -280,12 +283,31 @@ def test_a_refused_order_is_explained_by_the_limit_that_it_broke(pages: Mapping[
         ("half a range", ["'2022-12-27'", "both --from and --to"]),
         ("empty range", ["2022-12-24 to 2022-12-26", "a session of XNYS"]),
         ("order", ["ob-20221228-0", "`openbell orders`"]),
+        ("quarantined", ["'KOO'", "one of the 20 that sample was asked for"]),
+        ("repaired", ["nothing", "--close 12.5, or --times 100"]),
+        ("accepted", ["'JUMP'", "a rule that the bars of KO break: none"]),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_value_rule_and_remedy(
     mistakes: Mapping[str, Said], mistake: str, facts: list[str]
 ):
     assert_one_line(mistakes[mistake], *facts)
+
+
+def test_a_symbol_is_quarantined_seen_and_released_by_name(home: Path, mistakes: Mapping[str, Said]):
+    because = ["--reason", "two vendors differ"]
+    held, shown, released = openbell_in_turn(
+        home, [["data", "quarantine", "KO", *because], ["data", "show", "--json"], ["data", "release", "KO", *because]]
+    )
+    after = json.loads(openbell(home, "data", "show", "KO", "--json").out)
+
+    assert held.out == "KO of sample is in quarantine until `openbell data release KO`.\n", held
+    (row,) = [r for r in json.loads(shown.out)["Not simply passed"] if r["verdict"] == "quarantine"]
+    assert row["symbol"] == "KO"
+    assert "KO: HELD_BACK by " in row["findings"]
+    assert released.out.splitlines()[-1] == "KO passes: pass.", released
+    assert after["Findings on KO"] == []
+    assert len(after["Bars as they came"]) == 10
 
 
 def test_a_desk_that_was_never_made_has_nothing_to_read_and_stays_unmade(tmp_path: Path):
@@ -319,7 +341,7 @@ def test_help_is_told_without_loading_what_only_trading_needs(tmp_path: Path):
 
 
 def test_the_ledger_is_read_without_prefect(home: Path, begun: Begun):
-    code = "import sys; from cli import openbell; openbell._ledger(); print('prefect' in sys.modules)"
+    code = "import sys; from cli.shell import open_ledger; open_ledger(); print('prefect' in sys.modules)"
     environment = clean_environment() | {"OPENBELL_HOME": str(home)}
 
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

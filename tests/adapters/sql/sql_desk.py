@@ -16,6 +16,7 @@ from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.repairs import SqlRepairs
 from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order
 from trading.ledger import Decision, Lease, Target
 from trading.orders.orders import NewOrderSingle, OrdStatus
@@ -33,6 +34,7 @@ class SqlLedger:
         self.leases, self.facts, self.outbox = SqlLeases(engine), SqlFacts(engine), SqlOutbox(engine)
         self.journal, self.halts = SqlJournal(engine, stop_file=stop_file), SqlHalts(engine, stop_file=stop_file)
         self.clearances, self.arming = SqlClearances(engine), SqlArming(engine)
+        self.repairs = SqlRepairs(engine)
 
     def lease(self, account: str = ACCOUNT) -> Lease:
         return self.leases.acquire(account, "the morning run", MINUTE)
