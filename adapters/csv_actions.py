@@ -1,8 +1,9 @@
-"""Reading splits and dividends from a CSV file.
+"""Reading corporate actions from a CSV file.
 
-Columns: symbol (or file_symbol), ex_date, type (`dividend` or `split`), cash_per_share, split_ratio_new_per_old;
-others are ignored. A row without an ex_date is skipped: its symbol was not traded any more. Several dividends of a
-symbol on one ex-date are added up, several splits multiplied.
+Columns: symbol (or file_symbol), ex_date, type; others are ignored. By type these are read: `dividend` and
+`cash_merger`: cash_per_share; `split`: split_ratio_new_per_old; `rename`: new_symbol; `delisting` and `relisting`:
+nothing more. A row without an ex_date is skipped: its symbol was not traded any more. Several dividends of a symbol on
+one ex-date are added up, several splits multiplied.
 """
 
 import csv
@@ -13,7 +14,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from trading.errors import BarsInvalid, InvalidValue
-from trading.market.adjustments import CashDividend, CorporateAction, Split
+from trading.market.corporate_actions import (
+    ActionKind,
+    ActionTerms,
+    CashDividend,
+    CashMerger,
+    CorporateAction,
+    Delisting,
+    Relisting,
+    Rename,
+    Split,
+)
 
 LARGEST_TERM = 20
 NOISE = Fraction(1, 5_000)
@@ -56,9 +67,18 @@ def _action(where: str, row: Mapping[str, str | None], currency: str) -> Corpora
             case "split":
                 ratio = simple_ratio(_number(where, row, "split_ratio_new_per_old"))
                 return Split(symbol=symbol, ex_date=ex_date, new_per_old=ratio)
+            case "cash_merger":
+                amount = _number(where, row, "cash_per_share")
+                return CashMerger(symbol=symbol, ex_date=ex_date, amount_per_share=amount, currency=currency)
+            case "rename":
+                return Rename(symbol=symbol, ex_date=ex_date, new_symbol=(row.get("new_symbol") or "").strip())
+            case "delisting":
+                return Delisting(symbol=symbol, ex_date=ex_date)
+            case "relisting":
+                return Relisting(symbol=symbol, ex_date=ex_date)
     except InvalidValue as exc:
         raise BarsInvalid(where, str(exc)) from exc
-    raise BarsInvalid(where, f"column type: {row.get('type')!r} is neither dividend nor split")
+    raise BarsInvalid(where, f"column type: {row.get('type')!r} is none of {', '.join(ActionKind)}")
 
 
 def _number(where: str, row: Mapping[str, str | None], column: str) -> Decimal:
@@ -77,7 +97,9 @@ def _together(one: CorporateAction, other: CorporateAction) -> CorporateAction:
     if isinstance(one, CashDividend) and isinstance(other, CashDividend):
         paid = one.amount_per_share + other.amount_per_share
         return CashDividend(symbol=one.symbol, ex_date=one.ex_date, amount_per_share=paid, currency=one.currency)
-    raise InvalidValue("other", other, f"an action of the kind of {one}")
+    if one == other:
+        return one
+    raise InvalidValue(f"{ActionTerms.of(one).kind} of {one.symbol} on {one.ex_date}", other, f"the same twice: {one}")
 
 
 def simple_ratio(written: Decimal) -> Decimal:

@@ -12,8 +12,8 @@ from adapters.bar_files import read_bars
 from adapters.csv_actions import read_actions
 from adapters.table_bars import TableBars, asked_symbols, no_rows
 from trading.errors import BarsInvalid, SourceUnavailable
-from trading.market.adjustments import CorporateAction
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus, PriceBasis
+from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Equity, Instrument
 
 SUFFIXES = (".csv", ".parquet")

@@ -10,8 +10,8 @@ import pandas as pd
 
 from adapters.table_bars import asked_symbols, no_rows
 from trading.errors import InvalidValue, SourceUnavailable
-from trading.market.adjustments import CorporateAction
 from trading.market.bars import BarSource, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
+from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Instrument
 from trading.market.providers import ProviderAnswer, ProviderTrail, rests_until
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ import pyarrow.dataset
 from adapters.parquet_files import locked, read_metadata, read_whole, write_durably
 from adapters.table_bars import TableBars, asked_symbols, no_rows
 from trading.errors import BarsInvalid, InvalidValue, StoreCorrupt
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, PriceBasis, UpsertCount
+from trading.market.corporate_actions import ActionKind, ActionTerms, CorporateAction
 from trading.market.instruments import Instrument
 
 NUMBERS = BAR_COLUMNS[2:]
@@ -236,18 +235,25 @@ def _basis_of(path: Path) -> PriceBasis:
 
 
 def _key(action: CorporateAction) -> tuple[date, str, str]:
-    return action.ex_date, action.symbol, "split" if isinstance(action, Split) else "dividend"
+    return action.ex_date, action.symbol, ActionTerms.of(action).kind.value
 
 
 def _action_row(action: CorporateAction) -> dict[str, object]:
-    row: dict[str, object] = {"symbol": action.symbol, "ex_date": action.ex_date}
-    if isinstance(action, Split):
-        return row | {"kind": "split", "value": str(action.new_per_old)}
-    return row | {"kind": "dividend", "value": str(action.amount_per_share), "currency": action.currency}
+    terms = ActionTerms.of(action)
+    return {
+        "symbol": terms.symbol,
+        "ex_date": terms.ex_date,
+        "kind": terms.kind.value,
+        "value": terms.value,
+        "currency": terms.currency or None,
+    }
 
 
 def _action(row: Mapping[str, Any]) -> CorporateAction:
-    value = Decimal(row["value"])
-    if row["kind"] == "split":
-        return Split(symbol=row["symbol"], ex_date=row["ex_date"], new_per_old=value)
-    return CashDividend(symbol=row["symbol"], ex_date=row["ex_date"], amount_per_share=value, currency=row["currency"])
+    return ActionTerms(
+        kind=ActionKind(row["kind"]),
+        symbol=row["symbol"],
+        ex_date=row["ex_date"],
+        value=row["value"],
+        currency=row["currency"] or "",
+    ).action()

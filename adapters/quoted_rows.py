@@ -18,7 +18,6 @@ from adapters.plain_decimals import plain
 from adapters.table_bars import asked_symbols, no_rows
 from adapters.yahoo_bars import GIVE_UP_AFTER
 from trading.errors import BarsInvalid, InvalidValue, SourceUnavailable
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import (
     ANNOUNCED_AHEAD,
     PRICE_COLUMNS,
@@ -29,6 +28,7 @@ from trading.market.bars import (
     PriceBasis,
     bars_frame,
 )
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 
 BAR_FIELDS = (*PRICE_COLUMNS, "volume")
 SHOWN = 200  # characters of a foreign value in our texts

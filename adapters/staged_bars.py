@@ -2,16 +2,14 @@
 
 import json
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trading.errors import StoreCorrupt
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
+from trading.market.corporate_actions import ActionKind, ActionTerms, CorporateAction
 
 _KEY = b"openbell"
 
@@ -52,16 +50,13 @@ def load_fetched(path: Path) -> FetchedBars:
     )
 
 
-def _action_json(action: CorporateAction) -> dict[str, Any]:
-    same = {"symbol": action.symbol, "ex_date": action.ex_date.isoformat()}
-    if isinstance(action, Split):
-        return same | {"new_per_old": str(action.new_per_old)}
-    return same | {"amount_per_share": str(action.amount_per_share), "currency": action.currency}
+def _action_json(action: CorporateAction) -> list[str]:
+    terms = ActionTerms.of(action)
+    return [terms.kind.value, terms.symbol, terms.ex_date.isoformat(), terms.value, terms.currency]
 
 
-def _action(about: dict[str, Any]) -> CorporateAction:
-    symbol, ex_date = about["symbol"], date.fromisoformat(about["ex_date"])
-    if "new_per_old" in about:
-        return Split(symbol=symbol, ex_date=ex_date, new_per_old=Decimal(about["new_per_old"]))
-    amount = Decimal(about["amount_per_share"])
-    return CashDividend(symbol=symbol, ex_date=ex_date, amount_per_share=amount, currency=about["currency"])
+def _action(about: list[str]) -> CorporateAction:
+    kind, symbol, ex_date, value, currency = about
+    return ActionTerms(
+        kind=ActionKind(kind), symbol=symbol, ex_date=date.fromisoformat(ex_date), value=value, currency=currency
+    ).action()

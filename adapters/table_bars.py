@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from trading.errors import InvalidValue
-from trading.market.adjustments import CorporateAction
 from trading.market.bars import (
     ANNOUNCED_AHEAD,
     DailyBars,
@@ -18,6 +17,7 @@ from trading.market.bars import (
     PriceBasis,
     bars_frame,
 )
+from trading.market.corporate_actions import CorporateAction
 
 
 class TableBars:

@@ -14,8 +14,8 @@ import pandas as pd
 from adapters.table_bars import asked_symbols, no_rows
 from adapters.yahoo_charts import chart_actions, chart_bars
 from trading.errors import SourceUnavailable
-from trading.market.adjustments import CorporateAction
 from trading.market.bars import ANNOUNCED_AHEAD, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
+from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Equity, Instrument
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import PRICE_COLUMNS, bars_frame
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 
 LARGEST_TERM = 10_000
 SINGLE_PRECISION_DIGITS = 7

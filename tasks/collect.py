@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from blocks.desk import Clock, Desk
 from trading.broker import AccountStatement
-from trading.market.adjustments import CorporateAction, EffectiveAction
+from trading.market.corporate_actions import CorporateAction, EffectiveAction, with_new_names
 from trading.reconciliation import Break
 
 LOOK_BACK = timedelta(days=3)  # asked for again each time: a late report is found, a known one changes nothing
@@ -39,9 +39,10 @@ def record_actions(desk: Desk, by: datetime) -> None:
     span = desk.ledger.facts.span(desk.name)
     if span is None:
         return
-    first, traded = span[0], desk.ledger.facts.traded(desk.name)
+    first = span[0]
     actions = desk.market.store.actions(desk.market.settings.name, first.date(), by.date())
-    effective = [a for a in _effective(desk, actions) if a.action.symbol in traded and first < a.effective_at <= by]
+    ours = with_new_names(desk.ledger.facts.traded(desk.name), actions)
+    effective = [a for a in _effective(desk, actions) if a.action.symbol in ours and first < a.effective_at <= by]
     desk.ledger.facts.record_actions(desk.name, effective)
 
 

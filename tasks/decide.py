@@ -21,6 +21,7 @@ from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
 from trading.market.adjustments import adjusted_closes
 from trading.market.bars import DailyBars
+from trading.market.corporate_actions import no_longer_traded
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
 from trading.positions.books import equity
@@ -167,7 +168,8 @@ def _frozen(desk: Desk, report: QualityReport, worth: Worth, book: str, times: S
         if abs(worth.held.get(symbol, Decimal(0))) < abs(qty) or worth.held[symbol] * qty < 0
     }
     broken = desk.ledger.clearances.locked(desk.name)
-    return unchecked | quarantined | gone | broken | desk.ledger.journal.locked(desk.name, book)
+    ended = no_longer_traded(desk.market.store.actions(desk.market.settings.name, date.min, times.session))
+    return unchecked | quarantined | gone | broken | ended | desk.ledger.journal.locked(desk.name, book)
 
 
 def _row(target: Target) -> dict[str, Any]:

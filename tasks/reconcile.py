@@ -12,7 +12,7 @@ from tasks.publish import publish_table
 from tasks.tell import tell_breaks
 from tasks.value import marks
 from trading.broker import AccountStatement
-from trading.positions.books import equity, expected_dividends
+from trading.positions.books import equity, expected_payments
 from trading.reconciliation import Break, Reconciliation, reconcile, uncleared
 
 COMPARED = timedelta(days=10)  # executions before that were compared on their day
@@ -76,7 +76,8 @@ async def _differences(desk: Desk, statement: AccountStatement, clock: Clock) ->
         orders=desk.ledger.journal.orders(desk.name, since=since.date() - COMPARED),
         reports=executions,
         books=facts.books(desk.name, statement.as_of),
-        expected_dividends=expected_dividends(executions, facts.actions(desk.name)),
+        expected_payments=expected_payments(executions, facts.actions(desk.name)),
+        actions=facts.actions(desk.name),
     )
 
 

@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 from adapters.staged_bars import load_fetched, save_fetched
 from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import DailyBars, FetchedBars, bars_frame
+from trading.market.corporate_actions import CashDividend, Split
 from trading.market.repairs import BarField, Repair, repaired
 
 KEPT_SESSIONS = 10  # of each source, to be checked anew after a repair

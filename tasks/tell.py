@@ -68,7 +68,7 @@ def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetim
         desk.ledger.outbox.raise_alert(
             Alert(
                 fingerprint=f"breaks {desk.name} {session} {_digest([b.text for b in breaks])}",
-                severity=Severity.CRITICAL,
+                severity=Severity.WARNING if all(b.expected for b in breaks) else Severity.CRITICAL,
                 title=f"{len(breaks)} breaks in account {desk.name} at {session}",
                 text="\n".join(b.text for b in breaks),
                 raised_at=now,

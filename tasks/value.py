@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
-from trading.market.adjustments import Split
+from trading.market.corporate_actions import Rename, Split
 from trading.orders.executions import ExecutionReport
 
 LOOK_BACK_SESSIONS = 30  # a symbol may be quarantined or halted for a while, and is then worth its last good close
@@ -25,9 +25,12 @@ def last_prices(
         return {}
     source, store = desk.market.settings.name, desk.market.store
     first = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
-    frame = store.read(source, wanted, first, session).frame.dropna(subset=["close"])
+    actions = store.actions(source, first, shares_of or session)
+    renamed = {a.symbol: a.new_symbol for a in actions if isinstance(a, Rename) and a.new_symbol in wanted}
+    frame = store.read(source, [*wanted, *renamed], first, session).frame.dropna(subset=["close"])
+    frame = frame.assign(symbol=frame["symbol"].replace(renamed)).sort_values("session", kind="stable")
     last = frame.groupby("symbol")[["session", "close"]].last()
-    splits = [a for a in store.actions(source, first, shares_of or session) if isinstance(a, Split)]
+    splits = [a for a in actions if isinstance(a, Split)]
     prices: dict[str, Decimal] = {}
     for row in last.itertuples():
         price = Decimal(repr(float(row.close)))

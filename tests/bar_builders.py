@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bar_checks import check_bars
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
 from trading.market.calendars import TradingCalendar
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 from trading.market.quality import Finding, FindingSeverity, QualityPolicy, QualityReport, Rule
 
 XNYS = TradingCalendar("XNYS")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from trading.broker import AccountStatement, BrokerPosition, CashMovement, CashMovementType
-from trading.market.adjustments import CashDividend, EffectiveAction, Split
+from trading.market.corporate_actions import CashDividend, EffectiveAction, Split
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport, SendMark, SendMarkEntry
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce

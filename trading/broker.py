@@ -27,6 +27,7 @@ class CashMovementType(StrEnum):
     WITHDRAWAL = "withdrawal"
     DIVIDEND = "dividend"
     CASH_IN_LIEU = "cash_in_lieu"  # paid for a fraction of a share after a split
+    MERGER = "merger"  # paid for shares that became cash
     FEE = "fee"
     INTEREST = "interest"
     ADJUSTMENT = "adjustment"  # booked by a person, with a reason, to agree with the broker

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from trading.alerts import Alert
 from trading.broker import CashMovement
-from trading.market.adjustments import EffectiveAction
+from trading.market.corporate_actions import EffectiveAction
 from trading.market.quality import QualityReport
 from trading.orders.executions import ExecutionReport
 from trading.orders.executions import SendMark as SendMark

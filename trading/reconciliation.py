@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from trading.broker import AccountStatement, CashMovement, CashMovementType
+from trading.market.corporate_actions import ActionTerms, EffectiveAction, Rename, changes_position
 from trading.money import to_cents
 from trading.orders.executions import ExecutionReport, effective_trades, is_execution
 from trading.orders.orders import Order, OrdStatus
-from trading.positions.books import Books, ExpectedDividend
+from trading.positions.books import Books, ExpectedPayment
 
 DIVIDEND_DUE_AFTER = timedelta(days=45)  # from ex-date to payment it is two to five weeks in the USA
+BOOKED_WITHIN = timedelta(days=5)  # of a split, rename or merger; brokers take a day or two
 _RESTING = (OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
 
 
@@ -27,6 +30,7 @@ class BreakType(StrEnum):
     POSITION = "position"
     CASH = "cash"
     DIVIDEND = "dividend"
+    MERGER = "merger"
 
     @property
     def falsifies_sizing(self) -> bool:
@@ -49,6 +53,7 @@ class Break:
         theirs: the broker's value, as text; empty when it has none.
         text: one sentence for a person: what differs and what to do.
         symbol: what it is about, where it is about one.
+        expected: whether a corporate action explains it, which one side has not booked yet.
     """
 
     break_type: BreakType
@@ -57,6 +62,7 @@ class Break:
     theirs: str
     text: str
     symbol: str | None = None
+    expected: bool = False
 
     @property
     def is_strange_order(self) -> bool:
@@ -102,6 +108,12 @@ class Clearance:
         return (self.ours, self.theirs) == (found.ours, found.theirs)
 
 
+_Paid = tuple[CashMovementType, str]
+_PAYMENTS: Mapping[CashMovementType, BreakType] = MappingProxyType(
+    {CashMovementType.DIVIDEND: BreakType.DIVIDEND, CashMovementType.MERGER: BreakType.MERGER}
+)
+
+
 def uncleared(breaks: Sequence[Break], clearances: Sequence[Clearance]) -> tuple[Break, ...]:
     """Return the breaks that nobody has cleared."""
     return tuple(b for b in breaks if not any(c.covers(b) for c in clearances))
@@ -140,7 +152,8 @@ def reconcile(
     orders: Sequence[Order],
     reports: Sequence[ExecutionReport],
     books: Books,
-    expected_dividends: Sequence[ExpectedDividend] = (),
+    expected_payments: Sequence[ExpectedPayment] = (),
+    actions: Sequence[EffectiveAction] = (),
     dividend_due_after: timedelta = DIVIDEND_DUE_AFTER,
 ) -> tuple[Break, ...]:
     """Return every difference between what we recorded and what the broker states; none is the good end of a day.
@@ -150,15 +163,16 @@ def reconcile(
         orders: all that are open, and all that the broker may still report since `since`.
         reports: all that we recorded of the account.
         books: the fold of what we recorded.
-        expected_dividends: of the account's whole history, as its cash movements are.
+        expected_payments: of the account's whole history, as its cash movements are.
+        actions: those of what the account has held; for BOOKED_WITHIN of one, the positions that it changes may differ.
         dividend_due_after: from the ex-date on, how long a dividend may stay unpaid.
     """
     return (
         *_order_breaks(statement, broker_reports, orders),
         *_execution_breaks(broker_reports, since, reports),
-        *_position_breaks(statement, books),
+        *_position_breaks(statement, books, actions),
         *_cash_breaks(statement, books),
-        *_dividend_breaks(statement, expected_dividends, dividend_due_after),
+        *_payment_breaks(statement, expected_payments, dividend_due_after),
     )
 
 
@@ -236,7 +250,8 @@ def _execution_break(exec_id: str, ours: ExecutionReport | None, theirs: Executi
     )
 
 
-def _position_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
+def _position_breaks(statement: AccountStatement, books: Books, actions: Sequence[EffectiveAction]) -> Iterator[Break]:
+    explained = _explained(statement, actions)
     ours, theirs = books.held(), {p.symbol: p.qty for p in statement.positions}
     for symbol in sorted(ours.keys() | theirs.keys()):
         mine, other = ours.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0))
@@ -248,8 +263,23 @@ def _position_breaks(statement: AccountStatement, books: Books) -> Iterator[Brea
                 ours=plain(mine),
                 theirs=plain(other),
                 text=f"{symbol}: {plain(mine)} here, {plain(other)} at the broker; "
-                "look for an execution, split or transfer that one side has not booked",
+                + explained.get(symbol, "look for an execution, split or transfer that one side has not booked"),
+                expected=symbol in explained,
             )
+
+
+def _explained(statement: AccountStatement, actions: Sequence[EffectiveAction]) -> dict[str, str]:
+    """Return the symbols whose position a corporate action has just changed, each with what to expect."""
+    found: dict[str, str] = {}
+    for effective in actions:
+        action, until = effective.action, effective.effective_at + BOOKED_WITHIN
+        if not changes_position(action) or not effective.effective_at <= statement.as_of < until:
+            continue
+        kind = ActionTerms.of(action).kind.replace("_", " ")
+        text = f"expected until {until:%Y-%m-%d}: one side has not booked the {kind} of {action.ex_date} yet"
+        symbols = [action.symbol, action.new_symbol] if isinstance(action, Rename) else [action.symbol]
+        found |= dict.fromkeys(symbols, text)
+    return found
 
 
 def _cash_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
@@ -266,54 +296,56 @@ def _cash_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
         )
 
 
-def _dividend_breaks(
-    statement: AccountStatement, expected: Sequence[ExpectedDividend], due_after: timedelta
+def _payment_breaks(
+    statement: AccountStatement, expected: Sequence[ExpectedPayment], due_after: timedelta
 ) -> Iterator[Break]:
-    booked: dict[str, list[CashMovement]] = {}
+    booked: dict[_Paid, list[CashMovement]] = {}
     for movement in statement.cash_movements:
-        if movement.movement_type is CashMovementType.DIVIDEND:
-            booked.setdefault(movement.symbol or movement.movement_id, []).append(movement)
-    for dividend in sorted(expected, key=lambda e: (e.ex_date, e.symbol)):
-        amount = to_cents(dividend.amount.amount)
-        paid = _payment_of(dividend, amount, booked.get(dividend.symbol, ()))
+        if movement.movement_type in _PAYMENTS:
+            key = (movement.movement_type, movement.symbol or movement.movement_id)
+            booked.setdefault(key, []).append(movement)
+    for payment in sorted(expected, key=lambda e: (e.ex_date, e.symbol)):
+        amount, key = to_cents(payment.amount.amount), (payment.movement_type, payment.symbol)
+        paid = _payment_of(payment, amount, booked.get(key, ()))
         if paid is not None:
-            booked[dividend.symbol].remove(paid)
+            booked[key].remove(paid)
             if paid.amount.amount != amount:
-                yield _dividend_break(
-                    dividend.symbol,
+                yield _payment_break(
+                    key,
                     plain(amount),
                     plain(paid.amount.amount),
-                    f"of {dividend.ex_date} should pay {amount} and paid {paid.amount.amount}; "
+                    f"of {payment.ex_date} should pay {amount} and paid {paid.amount.amount}; "
                     "look for tax withheld, or for a position that differed before the ex-date",
                 )
-        elif statement.as_of.date() > dividend.ex_date + due_after:
-            yield _dividend_break(
-                dividend.symbol, plain(amount), "", f"of {dividend.ex_date} was never booked; ask the broker for it"
+        elif statement.as_of.date() > payment.ex_date + due_after:
+            yield _payment_break(
+                key, plain(amount), "", f"of {payment.ex_date} was never booked; ask the broker for it"
             )
-    for subject, movement in ((subject, m) for subject, unasked in booked.items() for m in unasked):
+    for key, movement in ((key, m) for key, unasked in booked.items() for m in unasked):
         amount = movement.amount.amount
-        yield _dividend_break(
-            subject,
+        yield _payment_break(
+            key,
             "",
             plain(amount),
             f"of {amount} booked on {movement.value_time:%Y-%m-%d} was not expected; record the corporate action",
         )
 
 
-def _payment_of(dividend: ExpectedDividend, amount: Decimal, booked: Sequence[CashMovement]) -> CashMovement | None:
+def _payment_of(payment: ExpectedPayment, amount: Decimal, booked: Sequence[CashMovement]) -> CashMovement | None:
     """Return the movement that paid it: the earliest since the ex-date of exactly that amount, else the earliest."""
-    since = [m for m in booked if m.value_time.date() >= dividend.ex_date]
+    since = [m for m in booked if m.value_time.date() >= payment.ex_date]
     return min(since, key=lambda m: (m.amount.amount != amount, m.value_time), default=None)
 
 
-def _dividend_break(symbol: str, ours: str, theirs: str, what: str) -> Break:
+def _payment_break(paid: _Paid, ours: str, theirs: str, what: str) -> Break:
+    kind, symbol = paid
     return Break(
-        break_type=BreakType.DIVIDEND,
+        break_type=_PAYMENTS[kind],
         subject=symbol,
         symbol=symbol,
         ours=ours,
         theirs=theirs,
-        text=f"the dividend of {symbol} {what}",
+        text=f"the {kind} of {symbol} {what}",
     )
 
 

@@ -14,7 +14,7 @@ from adapters.paper import hours
 from adapters.paper.matching import Bar, Moment, qty_cap
 from adapters.paper.paper_settings import PaperSettings
 from trading.broker import CashMovement, CashMovementType
-from trading.market.adjustments import CashDividend, CorporateAction, Split
+from trading.market.corporate_actions import CashDividend, CashMerger, CorporateAction, Rename, Split, ends_open_orders
 from trading.market.instruments import Instrument
 from trading.money import Money, to_cents
 from trading.orders.orders import Side
@@ -47,6 +47,7 @@ class Holding:
         due_at: when that session is looked at.
         traded: by session and ClOrdID, of the sessions to come here.
         cash: what the account has gained.
+        moved: the symbol that the position is under since a rename, its quantity, and since which session.
     """
 
     account: str
@@ -59,6 +60,7 @@ class Holding:
     traded: dict[date, dict[str, Traded]]
     due_at: datetime | None = None
     cash: Decimal = Decimal(0)
+    moved: tuple[str, Decimal, date] | None = None
     movements: list[CashMovement] = field(default_factory=list)
 
     @property
@@ -79,9 +81,9 @@ class Holding:
             return True
         return now > hours.close_at(self.instrument.mic, session) + BAR_GRACE
 
-    def is_split(self, session: date) -> bool:
-        """Tell whether the symbol splits before that session."""
-        return any(isinstance(action, Split) for action in self._actions(session))
+    def voids_orders(self, session: date) -> bool:
+        """Tell whether orders of before that session are in a share that is not there any more."""
+        return any(ends_open_orders(action) for action in self._actions(session))
 
     # -- trading
 
@@ -116,8 +118,14 @@ class Holding:
             return
         for number, dividend in enumerate(a for a in self._actions(session) if isinstance(a, CashDividend)):
             self._pay(dividend, number, at)
-        for split in (a for a in self._actions(session) if isinstance(a, Split)):
-            self._split(split, session, at)
+        for action in self._actions(session):
+            match action:
+                case Split():
+                    self._split(action, session, at)
+                case CashMerger():
+                    self._pay_out(action, at)
+                case Rename():
+                    self.moved, self.qty = (action.new_symbol, self.qty, session), Decimal(0)
         self.track(hours.next_session(self.instrument.mic, session))
 
     def _actions(self, session: date) -> list[CorporateAction]:
@@ -132,6 +140,17 @@ class Holding:
             at,
             f"{dividend.amount_per_share} on {self.qty} {dividend.symbol}",
         )
+
+    def _pay_out(self, merger: CashMerger, at: datetime) -> None:
+        """Turn the shares into cash."""
+        self._move(
+            CashMovementType.MERGER,
+            f"{merger.symbol}/{merger.ex_date}/merger",
+            Money(amount=to_cents(self.qty * merger.amount_per_share), currency=merger.currency),
+            at,
+            f"{merger.amount_per_share} on {self.qty} {merger.symbol}",
+        )
+        self.qty = Decimal(0)
 
     def _split(self, split: Split, session: date, at: datetime) -> None:
         """Turn old shares into whole new ones and the fraction into cash, at the first price in new shares."""

@@ -1,6 +1,6 @@
 """Settlement: bring the symbols of an account that are due up to now, within the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,8 +17,8 @@ from adapters.paper.reports import NumberedReport
 from adapters.paper.ties import Ties
 from adapters.paper.timeline import Timeline
 from trading.errors import UnknownSymbol
-from trading.market.adjustments import CorporateAction, Split
-from trading.market.bars import FetchedBars, FetchStatus, PriceBasis
+from trading.market.bars import FetchedBars, FetchStatus
+from trading.market.corporate_actions import CorporateAction, Rename
 from trading.market.instruments import Instrument
 from trading.money import Money
 from trading.orders.executions import ExecType
@@ -115,7 +115,8 @@ def shown_by(due: Due, fetched: FetchedBars, instruments: Mapping[str, Instrumen
             bars[symbol][session.date()] = bar
     actions: dict[str, list[CorporateAction]] = {symbol: [] for symbol in due.symbols}
     for action in fetched.actions:
-        if _is_outside(action, fetched.bars.price_basis) and action.symbol in actions:
+        unknown = isinstance(action, Rename) and action.new_symbol not in instruments  # there is no such position
+        if fetched.bars.price_basis.leaves_out(action) and action.symbol in actions and not unknown:
             actions[action.symbol].append(action)
     failed = frozenset(o.symbol for o in fetched.outcomes if o.status is FetchStatus.FAILED)
     symbols = frozenset(due.symbols)
@@ -162,15 +163,8 @@ def settle(
             timeline.postpone(now)
         else:
             timeline.settle(now)
-    _write(connection, account, due, holdings.values(), reports)
+    _write(connection, account, due, holdings.values(), reports, instruments)
     return Money(amount=sum((h.cash for h in holdings.values()), Decimal(0)), currency=settings.currency)
-
-
-def _is_outside(action: CorporateAction, basis: PriceBasis) -> bool:
-    """Tell whether the action is not in the prices already: a split in split-adjusted prices would count twice."""
-    if basis is PriceBasis.RAW:
-        return True
-    return basis is PriceBasis.SPLIT_ADJUSTED and not isinstance(action, Split)
 
 
 def _traded(connection: sa.Connection, account: str, due: Due) -> dict[str, dict[date, dict[str, Traded]]]:
@@ -192,8 +186,9 @@ def _write(
     connection: sa.Connection,
     account: str,
     due: Due,
-    holdings: Iterable[Holding],
+    holdings: Collection[Holding],
     reports: Sequence[NumberedReport],
+    instruments: Mapping[str, Instrument],
 ) -> None:
     """Write what has become of all symbols, a statement for each table."""
     records.update_orders(connection, account, due.orders)
@@ -203,3 +198,28 @@ def _write(
     records.update_positions(connection, account, [row for row in rows if row["symbol"] in due.held])
     opened = [row for row in rows if row["symbol"] not in due.held and row["session"] is not None]
     records.add_positions(connection, account, opened)
+    for moved in (h.moved for h in holdings if h.moved is not None):
+        _take_over(connection, account, instruments, *moved)
+
+
+def _take_over(
+    connection: sa.Connection,
+    account: str,
+    instruments: Mapping[str, Instrument],
+    symbol: str,
+    qty: Decimal,
+    session: date,
+) -> None:
+    """Put a position under its new symbol; what happens to that from the session on is looked at next.
+
+    What is held there already may have been through that session: nothing happens to it twice.
+    """
+    key = (POSITIONS.c.account == account) & (POSITIONS.c.symbol == symbol)
+    there = connection.execute(sa.select(POSITIONS).where(key)).first()
+    due_at = hours.open_at(instruments[symbol].mic, session)
+    row = {"symbol": symbol, "qty": qty, "session": session, "due_at": due_at}
+    if there is not None:
+        row["qty"] += there.qty
+        if there.session is not None:
+            row |= {"session": there.session, "due_at": there.due_at}
+    (records.update_positions if there else records.add_positions)(connection, account, [row])

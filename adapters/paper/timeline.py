@@ -5,8 +5,8 @@ Nothing happens before its time has come and the source has shown the bar of its
 of these symbols waits, so that how often somebody looks changes nothing. Once the bar counts as never to come, a DAY
 order expires, and a GTC order goes on. Each symbol has a timeline of its own, except those that orders tie together.
 
-A GTC order of before a split is canceled at the ex-date's open, as Interactive Brokers does: its price and quantity
-are in old shares.
+A GTC order of before a split, rename, merger or delisting is canceled at the ex-date's open, as Interactive Brokers
+does: its price and quantity are in shares that are no more.
 
 Linked orders and triggers: what happened at the open counts for the rest of the bar; what happened when a low or high
 was reached counts for the close; what happened at the close counts from the next open. Where one bar could have filled
@@ -121,8 +121,8 @@ class Timeline:
         if not all(self.holdings[s].is_settled(order.session, now, order.moment) for s in order.symbols):
             return _WAIT
         traded = [self.holdings[symbol] for symbol in order.traded_symbols]
-        if order.first_session < order.session and any(h.is_split(order.session) for h in traded):
-            self._end(order, at, "it was in old shares; send it again in new ones", ExecType.CANCELED)
+        if order.first_session < order.session and any(h.voids_orders(order.session) for h in traded):
+            self._end(order, at, "it was in shares that are no more; send it again in new ones", ExecType.CANCELED)
             return ()
         held, session = [holding.qty for holding in traded], order.session
         if order.moment is Moment.OPEN:

@@ -18,7 +18,7 @@ from adapters.sql.tables import (
     ReconciliationRow,
 )
 from trading.broker import CashMovement, CashMovementType
-from trading.market.adjustments import CashDividend, EffectiveAction, Split
+from trading.market.corporate_actions import ActionKind, ActionTerms, EffectiveAction
 from trading.market.quality import (
     DayVerdict,
     Finding,
@@ -195,25 +195,29 @@ def _actions(connection: sa.Connection, account: str) -> tuple[EffectiveAction, 
 
 
 def _action_row(account: str, effective: EffectiveAction) -> dict[str, Any]:
-    action = effective.action
-    is_split = isinstance(action, Split)
+    terms = ActionTerms.of(effective.action)
+    named = terms.kind is ActionKind.RENAME
     return {
         "account": account,
-        "symbol": action.symbol,
-        "ex_date": action.ex_date,
-        "kind": "split" if is_split else "dividend",
-        "value": action.new_per_old if isinstance(action, Split) else action.amount_per_share,
-        "currency": "" if isinstance(action, Split) else action.currency,
+        "symbol": terms.symbol,
+        "ex_date": terms.ex_date,
+        "kind": terms.kind.value,
+        "value": Decimal(terms.value) if terms.value and not named else Decimal(0),
+        "new_symbol": terms.value if named else None,
+        "currency": terms.currency,
         "effective_at": effective.effective_at,
     }
 
 
 def _action_of(row: sa.Row[Any]) -> EffectiveAction:
-    if row.kind == "split":
-        split = Split(symbol=row.symbol, ex_date=row.ex_date, new_per_old=row.value)
-        return EffectiveAction(action=split, effective_at=row.effective_at)
-    dividend = CashDividend(symbol=row.symbol, ex_date=row.ex_date, amount_per_share=row.value, currency=row.currency)
-    return EffectiveAction(action=dividend, effective_at=row.effective_at)
+    terms = ActionTerms(
+        kind=ActionKind(row.kind),
+        symbol=row.symbol,
+        ex_date=row.ex_date,
+        value=row.new_symbol or str(row.value),
+        currency=row.currency,
+    )
+    return EffectiveAction(action=terms.action(), effective_at=row.effective_at)
 
 
 def _quality_of(row: sa.Row[Any]) -> QualityReport:

@@ -194,6 +194,7 @@ class CorporateActionRow(SQLModel, table=True):
     ex_date: date
     kind: str
     value: Decimal = Field(sa_type=DecimalText)
+    new_symbol: str | None = None  # of a rename
     currency: str
     effective_at: datetime = Field(sa_type=UtcDateTime)
 

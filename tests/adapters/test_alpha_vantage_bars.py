@@ -16,9 +16,10 @@ from adapters.alpha_vantage_bars import AlphaVantageBars
 from tests.adapters.vendor import FIRST, KEY, LAST, days_of, good_and, refusal
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import SourceUnavailable
-from trading.market.adjustments import CashDividend, Split, adjusted_closes
+from trading.market.adjustments import adjusted_closes
 from trading.market.bars import FetchStatus, PriceBasis
 from trading.market.calendars import TradingCalendar
+from trading.market.corporate_actions import CashDividend, Split
 
 FIELDS = ("1. open", "2. high", "3. low", "4. close", "6. volume", "7. dividend amount", "8. split coefficient")
 # Apple on the tape: a dividend of 0.82 for each old share on 2020-08-07, four new shares for one on 2020-08-31.

@@ -12,8 +12,8 @@ from adapters.csv_actions import simple_ratio
 from adapters.csv_bars import CsvBars
 from tests.bar_source_battery import BarSourceBattery, SourceCase
 from trading.errors import BarsInvalid, SourceUnavailable
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import FetchStatus, PriceBasis
+from trading.market.corporate_actions import CashDividend, CashMerger, Delisting, Relisting, Rename, Split
 from trading.market.instruments import Etf
 
 SHARED = Path(os.environ.get("OPENBELL_TEST_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -215,6 +215,21 @@ def test_dividends_of_one_ex_date_are_added_up_and_rows_without_ex_date_skipped(
 
     paid = CashDividend(symbol="KO", ex_date=date(2024, 1, 3), amount_per_share=Decimal("1.46"))
     assert fetched.actions == (paid,)
+
+
+def test_renames_mergers_and_delistings_are_read_and_one_told_twice_counts_once(tmp_path: Path):
+    header = "symbol,ex_date,type,cash_per_share,new_symbol\n"
+    rows = "KO,2024-01-03,rename,,COKE\nKO,2024-01-03,rename,,COKE\nKO,2024-01-04,cash_merger,54.20,\n"
+    rows += "KO,2024-01-05,delisting,,\nKO,2024-01-08,relisting,,\n"
+
+    fetched = a_file(tmp_path, LONG, header + rows).fetch(["KO"], FIRST, date(2024, 1, 8))
+
+    assert fetched.actions == (
+        Rename(symbol="KO", ex_date=date(2024, 1, 3), new_symbol="COKE"),
+        CashMerger(symbol="KO", ex_date=date(2024, 1, 4), amount_per_share=Decimal("54.20")),
+        Delisting(symbol="KO", ex_date=date(2024, 1, 5)),
+        Relisting(symbol="KO", ex_date=date(2024, 1, 8)),
+    )
 
 
 @pytest.mark.parametrize(

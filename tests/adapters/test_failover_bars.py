@@ -11,8 +11,8 @@ from adapters.failover_bars import FailoverBars
 from adapters.table_bars import TableBars
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import InvalidValue, SourceUnavailable
-from trading.market.adjustments import CorporateAction, Split
 from trading.market.bars import FetchedBars, FetchStatus, PriceBasis, bars_frame
+from trading.market.corporate_actions import CorporateAction, Split
 from trading.market.instruments import Equity, Instrument
 from trading.market.providers import ProviderAnswer
 

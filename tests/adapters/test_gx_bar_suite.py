@@ -26,8 +26,8 @@ from tests.bar_builders import (
     with_bar,
     without_bars,
 )
-from trading.market.adjustments import CashDividend
 from trading.market.bars import FetchedBars, bars_frame
+from trading.market.corporate_actions import CashDividend
 from trading.market.quality import FindingSeverity, QualityPolicy, Rule
 
 CRITICAL, WARNING = FindingSeverity.CRITICAL, FindingSeverity.WARNING

@@ -17,8 +17,9 @@ from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from tests.adapters.vendor import FIRST, KEY, LAST, days_of, good_and, refusal
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import SourceUnavailable
-from trading.market.adjustments import CashDividend, Split, adjusted_closes
+from trading.market.adjustments import adjusted_closes
 from trading.market.bars import FetchStatus, PriceBasis
+from trading.market.corporate_actions import CashDividend, Split
 
 RAW = ["Date", "Open", "High", "Low", "Close", "Volume", "Dividend", "Split"]
 COLUMNS = [*RAW, "Adj_Open", "Adj_High", "Adj_Low", "Adj_Close", "Adj_Volume"]

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from adapters.parquet_bars import ParquetBars
 from tests.bar_source_battery import BarSourceBattery, SourceCase
 from trading.errors import BarsInvalid, InvalidValue, StoreCorrupt, StoreUnavailable
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import DailyBars, FetchStatus, PriceBasis, UpsertCount, bars_frame
+from trading.market.corporate_actions import CashDividend, Split
 from trading.market.instruments import Equity
 
 DECEMBER = [date(2023, 12, 28), date(2023, 12, 29)]

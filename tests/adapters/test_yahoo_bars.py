@@ -21,8 +21,8 @@ from adapters.yahoo_bars import MEANING, YahooBars
 from adapters.yahoo_charts import to_single_precision
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import SourceUnavailable
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import FetchStatus, PriceBasis
+from trading.market.corporate_actions import CashDividend, Split
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, LAST = date(2020, 8, 27), date(2020, 9, 1)

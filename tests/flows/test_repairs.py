@@ -1,4 +1,4 @@
-"""Bad bars are mended by a person: repaired or found true, checked anew, traded; and the source is not believed again."""
+"""Bad bars are mended by a person: repaired or found true, checked anew, traded; the source does not undo it."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

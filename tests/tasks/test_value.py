@@ -14,8 +14,8 @@ from blocks.desk import Desk, Ledger, Market
 from blocks.desk_storage import DeskStorage
 from tasks.value import last_prices, marks
 from tests.builders import a_trade
-from trading.market.adjustments import Split
 from trading.market.bars import DailyBars, PriceBasis, bars_frame
+from trading.market.corporate_actions import Split
 
 THURSDAY, FRIDAY, MONDAY, TUESDAY = date(2020, 8, 27), date(2020, 8, 28), date(2020, 8, 31), date(2020, 9, 1)
 

@@ -20,9 +20,10 @@ from tests.builders import (
     at,
 )
 from trading.broker import CashMovementType
+from trading.market.corporate_actions import CashMerger, EffectiveAction
 from trading.orders.executions import ExecType, fold_order
 from trading.orders.orders import OrdStatus
-from trading.positions.books import expected_dividends, fold_books
+from trading.positions.books import expected_payments, fold_books
 from trading.reconciliation import BreakType, reconcile, symbols_locked_by
 
 NEW, FILL = a_report(ExecType.NEW, "n"), a_trade(100, 170, "f", commission=Decimal("1.00"))
@@ -219,7 +220,7 @@ def dividend_breaks(*booked, days_later=0, also=()):
         orders=(FILLED,),
         reports=(NEW, FILL),
         books=fold_books((NEW, FILL), (DEPOSIT, *movements), []),
-        expected_dividends=expected_dividends((NEW, FILL), [a_dividend("0.24", EX_DATE), *also]),
+        expected_payments=expected_payments((NEW, FILL), [a_dividend("0.24", EX_DATE), *also]),
         dividend_due_after=timedelta(days=45),
     )
 
@@ -250,6 +251,50 @@ def test_a_dividend_that_nothing_explains_is_a_break():
     assert told(dividend_breaks((30, "24.00"), (31, "5.00"))) == [(BreakType.DIVIDEND, "AAPL", "", "5")]
 
 
+def merger_breaks(*paid: str, held: int = 0, days_later: int = 0):
+    """Return the breaks of 100 shares that became 60.00 each on 18 March 2024."""
+    merger = CashMerger(symbol="AAPL", ex_date=EX_DATE, amount_per_share=Decimal("60"))
+    actions = [EffectiveAction(action=merger, effective_at=at(0, EX_DATE))]
+    movements = tuple(
+        a_movement(amount, CashMovementType.MERGER, f"m{n}", symbol="AAPL", value_time=at(60, EX_DATE))
+        for n, amount in enumerate(paid)
+    )
+    return reconcile(
+        statement=a_statement(
+            cash=Decimal(2999) + sum((m.amount.amount for m in movements), Decimal(0)),
+            held={"AAPL": held} if held else {},
+            cash_movements=movements,
+            as_of=at(60 * 24 * days_later + 120, EX_DATE),
+        ),
+        broker_reports=(NEW, FILL),
+        since=OPEN,
+        orders=(FILLED,),
+        reports=(NEW, FILL),
+        books=fold_books((NEW, FILL), (DEPOSIT, *movements), actions),
+        expected_payments=expected_payments((NEW, FILL), actions),
+        actions=actions,
+    )
+
+
+def test_a_merger_paid_as_expected_is_no_break():
+    assert merger_breaks("6000.00") == ()
+
+
+def test_a_merger_that_the_broker_has_not_booked_yet_is_an_expected_break_for_five_days():
+    (expected,) = merger_breaks(held=100, days_later=4)
+    (unexpected,) = merger_breaks(held=100, days_later=5)
+
+    assert (expected.break_type, expected.expected, expected.locks_symbol) == (BreakType.POSITION, True, True)
+    assert expected.text.endswith(
+        "expected until 2024-03-23: one side has not booked the cash merger of 2024-03-18 yet"
+    )
+    assert not unexpected.expected
+
+
+def test_a_merger_that_pays_otherwise_is_a_break():
+    assert told(merger_breaks("5900.00")) == [(BreakType.MERGER, "AAPL", "6000", "5900")]
+
+
 def test_a_payment_before_the_ex_date_is_another_dividend():
     found = dividend_breaks((1, "24.00"), days_later=60)
 
@@ -260,6 +305,7 @@ def test_every_break_says_what_to_do():
     found = breaks(
         working=("stranger",), ours=(NEW, a_trade(5, 9, "z")), orders=(an_order(),), held={"X": 1}, cash=1
     ) + dividend_breaks((1, "1"), (30, "20"), days_later=60)
+    found += merger_breaks("59.00")
 
     assert {b.break_type for b in found} == set(BreakType)
     assert all("; " in b.text and (b.subject in b.text) for b in found)

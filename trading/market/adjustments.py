@@ -1,67 +1,17 @@
-"""Corporate actions, and prices adjusted for them as of a date."""
+"""Prices adjusted for corporate actions, as of a date."""
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trading.errors import BarsInvalid, InvalidValue
+from trading.errors import BarsInvalid
+from trading.market.corporate_actions import CashDividend, CorporateAction, Relisting, Rename, Split
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """A split or consolidation.
-
-    Attributes:
-        ex_date: first session traded in new shares.
-        new_per_old: new shares for one old share, > 0; 7 is seven-for-one, 0.05 is one-for-twenty.
-    """
-
-    symbol: str
-    ex_date: date
-    new_per_old: Decimal
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.new_per_old) and self.new_per_old > 0):
-            raise InvalidValue(f"new_per_old of {self.symbol}", self.new_per_old, "finite and greater than 0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CashDividend:
-    """A dividend in cash.
-
-    Attributes:
-        ex_date: first session traded without the right to it.
-        amount_per_share: in `currency`, per share as of the session before the ex-date, > 0.
-    """
-
-    symbol: str
-    ex_date: date
-    amount_per_share: Decimal
-    currency: str = "USD"
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.amount_per_share) and self.amount_per_share > 0):
-            raise InvalidValue(f"amount_per_share of {self.symbol}", self.amount_per_share, "finite and greater than 0")
-
-
-CorporateAction = Split | CashDividend
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectiveAction:
-    """A corporate action with the time it takes effect: the open of its ex-date, UTC."""
-
-    action: CorporateAction
-    effective_at: datetime
 
 
 def wide_closes(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,6 +50,10 @@ def adjusted_closes(frame: pd.DataFrame, actions: Iterable[CorporateAction], as_
     the ex-date) for dividends, all dividends of one ex-date together. A 7-for-1 split turns a close of 645.57 before it
     into 92.22; a dividend of 2.00 after a close of 100 turns that 100 into 98. The last close is never changed.
 
+    A symbol that was given to another company has no closes from before: they are not its own. A company that took
+    another symbol brings along, adjusted, what it traded under the old one, where the new one has no closes itself;
+    the old one is left out.
+
     Args:
         frame: the frame of DailyBars with raw prices; bars after `as_of` are left out, as nobody knew them then.
         actions: those of other symbols and after `as_of` do nothing.
@@ -116,12 +70,37 @@ def adjusted_closes(frame: pd.DataFrame, actions: Iterable[CorporateAction], as_
     Source: Yahoo Finance help, "What is the adjusted close?" (which follows the standards of CRSP).
     """
     closes = wide_closes(frame[frame["session"] <= pd.Timestamp(as_of)])
-    known = [a for a in actions if a.ex_date <= as_of and a.symbol in closes.columns]
+    known = [a for a in actions if a.ex_date <= as_of]
+    closes = _joined(
+        _cut(closes, [a for a in known if isinstance(a, Relisting)]), [a for a in known if isinstance(a, Rename)]
+    )
+    known = [a for a in known if a.symbol in closes.columns]
     factors = _split_factors(closes, [a for a in known if isinstance(a, Split)])
     factors *= _dividend_factors(closes, [a for a in known if isinstance(a, CashDividend)])
     # Row i stands for "before the session i": the closes before it are those of the rows above.
     back_to_front = np.multiply.accumulate(factors[::-1])[::-1]
     return closes * back_to_front[1:]
+
+
+def _cut(closes: pd.DataFrame, relistings: Sequence[Relisting]) -> pd.DataFrame:
+    """Return the closes without those of a symbol's former owner."""
+    for relisting in relistings:
+        if relisting.symbol in closes.columns:
+            before = closes.index < pd.Timestamp(relisting.ex_date)
+            closes[relisting.symbol] = closes[relisting.symbol].mask(before)
+    return closes
+
+
+def _joined(closes: pd.DataFrame, renames: Sequence[Rename]) -> pd.DataFrame:
+    """Return the closes with what was traded under an old symbol before the ones of the new; the latest rename last."""
+    for rename in sorted(renames, key=lambda a: a.ex_date):
+        if rename.symbol in closes.columns:
+            before = closes.index < pd.Timestamp(rename.ex_date)
+            old = closes[rename.symbol].where(before)
+            new = closes[rename.new_symbol] if rename.new_symbol in closes.columns else np.nan
+            closes[rename.new_symbol] = old.fillna(new) if isinstance(new, float) else new.fillna(old)
+            closes = closes.drop(columns=rename.symbol)
+    return closes
 
 
 def _split_factors(closes: pd.DataFrame, splits: Sequence[Split]) -> FloatArray:

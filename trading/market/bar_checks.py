@@ -6,11 +6,11 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from trading.market.adjustments import CashDividend, CorporateAction
 from trading.market.bar_facts import BarFacts, bar_facts
 from trading.market.bar_rules import BAR_RULES, BarRule, Grades
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
 from trading.market.calendars import TradingCalendar
+from trading.market.corporate_actions import CashDividend, CorporateAction
 from trading.market.quality import (
     DayVerdict,
     Finding,

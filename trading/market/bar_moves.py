@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import FetchedBars, PriceBasis
+from trading.market.corporate_actions import CashDividend, CorporateAction, Relisting, Split
 from trading.market.quality import QualityPolicy
 
 IntArray = npt.NDArray[np.int64]
@@ -102,6 +102,9 @@ def unexplained_returns(steps: Steps) -> Returns:
     close, opened = steps.rows["close"].to_numpy(), steps.rows["open"].to_numpy()
     prev_close = np.full(len(close), np.nan)
     prev_close[1:] = np.where(steps.codes[1:] == steps.codes[:-1], close[:-1], np.nan)
+    relistings = [action for action in steps.actions if isinstance(action, Relisting)]
+    at, found = steps.rows_of(relistings)
+    prev_close[at[found]] = np.nan  # it was another company's
     splits, paid = _split_logs(steps), _dividends(steps)
     at_close = _log_returns(prev_close, close, splits, paid)
     at_open = np.where(np.isnan(opened), at_close, _log_returns(prev_close, opened, splits, paid))

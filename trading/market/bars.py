@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from trading.errors import BarsInvalid
-from trading.market.adjustments import CorporateAction, Split
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 from trading.market.instruments import Instrument
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -33,7 +33,13 @@ class PriceBasis(StrEnum):
 
     def leaves_out(self, action: CorporateAction) -> bool:
         """Tell whether the action has not been worked into the prices, so that it still changes positions and cash."""
-        return self is PriceBasis.RAW or (self is PriceBasis.SPLIT_ADJUSTED and not isinstance(action, Split))
+        match action:
+            case Split():
+                return self is PriceBasis.RAW
+            case CashDividend():
+                return self is not PriceBasis.ADJUSTED
+            case _:
+                return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from trading.errors import InvalidValue
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import DailyBars, FetchedBars, bars_frame
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 from trading.market.quality import Finding, FindingSeverity, Rule
 
 

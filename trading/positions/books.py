@@ -1,7 +1,7 @@
 """Books: positions and cash, as the fold of everything that happened to an account."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,13 +12,14 @@ from types import MappingProxyType
 
 from trading.broker import CashMovement, CashMovementType
 from trading.errors import InvalidValue
-from trading.market.adjustments import CashDividend, EffectiveAction, Split
+from trading.market.corporate_actions import CashDividend, CashMerger, CorporateAction, EffectiveAction, Rename, Split
 from trading.money import Money
 from trading.orders.executions import ExecutionReport, position_trades
 
 ZERO, ONE = Decimal(0), Decimal(1)
 COST_STEP = Decimal("1e-12")  # a share of a lot's cost is rounded to this, so that the shares add up exactly
 QTY_STEP = Decimal("1e-9")  # and a quantity after a split to this: 300 x 0.3333... are 100 shares
+_AFTER_RENAME, _TRADES = 4, 8  # in the order of one instant
 NO_MULTIPLIERS: Mapping[str, Decimal] = MappingProxyType({})
 
 
@@ -74,14 +75,16 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedDividend:
-    """A dividend that the broker should pay, or charge when `qty` was short.
+class ExpectedPayment:
+    """What a dividend or a merger should pay, or charge when `qty` was short.
 
     Attributes:
+        movement_type: DIVIDEND or MERGER.
         qty: signed quantity held before the open of the ex-date.
         amount: exact, before tax; brokers book it in cents.
     """
 
+    movement_type: CashMovementType
     symbol: str
     ex_date: date
     qty: Decimal
@@ -98,9 +101,10 @@ def fold_books(
 ) -> Books:
     """Return positions and cash after everything that happened, in the order of time; nothing counts twice.
 
-    At one instant splits come before executions. A holding of whole shares stays whole in a split: the fraction is
-    sold at 0, which books its cost as a loss, and the broker's CASH_IN_LIEU makes up for it. A dividend moves cash
-    when the broker books it, not on its ex-date.
+    At one instant corporate actions come before executions. A holding of whole shares stays whole in a split: the
+    fraction is sold at 0, which books its cost as a loss, and the broker's CASH_IN_LIEU makes up for it. A rename takes
+    the lots along, at their cost. A merger closes them at what it pays. A dividend and a merger move cash when the
+    broker books it, not on the ex-date.
 
     Args:
         multipliers: of the symbols whose multiplier is not 1; a future is booked at its full value, not by margin.
@@ -123,10 +127,10 @@ def fold_books(
     )
 
 
-def expected_dividends(
+def expected_payments(
     reports: Sequence[ExecutionReport], actions: Sequence[EffectiveAction]
-) -> tuple[ExpectedDividend, ...]:
-    """Return what the dividends among the actions pay for what was held before each ex-date, in the order of time."""
+) -> tuple[ExpectedPayment, ...]:
+    """Return what dividends and mergers pay for what was held before each ex-date, in the order of time."""
     return _run(position_trades(reports), actions, CostBasis.FIFO)[1]
 
 
@@ -150,30 +154,67 @@ def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str,
 
 def _run(
     trades: Sequence[ExecutionReport], actions: Sequence[EffectiveAction], basis: CostBasis
-) -> tuple[dict[str, "_Holding"], tuple[ExpectedDividend, ...]]:
-    """Return the holdings after all that happened, and the dividends that fell due on the way."""
-    happened: list[tuple[datetime, int, ExecutionReport | Split | CashDividend]] = [
-        # A dividend is per share as of the session before, so it comes before a split of the same open.
-        *((a.effective_at, 0 if isinstance(a.action, CashDividend) else 1, a.action) for a in dict.fromkeys(actions)),
-        *((t.transact_time, 2, t) for t in trades),
+) -> tuple[dict[str, "_Holding"], tuple[ExpectedPayment, ...]]:
+    """Return the holdings after all that happened, and the payments that fell due on the way."""
+    happened: list[tuple[datetime, int, ExecutionReport | CorporateAction]] = [
+        *((a.effective_at, _precedence(a, actions), a.action) for a in dict.fromkeys(actions)),
+        *((t.transact_time, _TRADES, t) for t in trades),
     ]
     holdings: dict[str, _Holding] = {}
-    due: list[ExpectedDividend] = []
+    due: list[ExpectedPayment] = []
     for at, _, event in sorted(happened, key=itemgetter(0, 1)):
-        holding = holdings.get(event.symbol)
         if isinstance(event, ExecutionReport):
-            if holding is None:
-                holding = holdings[event.symbol] = _Holding()
+            holding = holdings.setdefault(event.symbol, _Holding())
             holding.commission += event.commission
             holding.trade(event.signed_qty, event.px, at, basis)
-        elif holding is None:
-            continue
-        elif isinstance(event, Split):
-            holding.split(event.new_per_old, at)
-        elif qty := holding.qty():
-            amount = Money(amount=qty * event.amount_per_share, currency=event.currency)
-            due.append(ExpectedDividend(symbol=event.symbol, ex_date=event.ex_date, qty=qty, amount=amount))
+        elif event.symbol in holdings:
+            due += _act(holdings, event, at)
     return holdings, tuple(due)
+
+
+def _precedence(effective: EffectiveAction, actions: Sequence[EffectiveAction]) -> int:
+    """Return the place of an action among those of one open.
+
+    A dividend is per share as of the session before, so it comes before a split; a rename comes after what is told of
+    the old symbol and before what is told of the new.
+    """
+    match effective.action:
+        case CashDividend():
+            place = 0
+        case Split():
+            place = 1
+        case Rename():
+            return 2
+        case _:
+            place = 3
+    renamed = (
+        isinstance(other.action, Rename)
+        and (other.effective_at, other.action.new_symbol) == (effective.effective_at, effective.action.symbol)
+        for other in actions
+    )
+    return place + _AFTER_RENAME if any(renamed) else place
+
+
+def _act(holdings: dict[str, "_Holding"], action: CorporateAction, at: datetime) -> Iterator[ExpectedPayment]:
+    """Let an action change what is held, and return what it pays."""
+    holding = holdings[action.symbol]
+    qty = holding.qty()
+    match action:
+        case Split():
+            holding.split(action.new_per_old, at)
+        case Rename():
+            holdings.setdefault(action.new_symbol, _Holding()).take_over(holding)
+        case CashMerger() if qty:
+            holding.trade(-qty, action.amount_per_share, at, CostBasis.FIFO)
+            if action.amount_per_share:
+                yield _payment(CashMovementType.MERGER, action, qty)
+        case CashDividend() if qty:
+            yield _payment(CashMovementType.DIVIDEND, action, qty)
+
+
+def _payment(kind: CashMovementType, action: CashDividend | CashMerger, qty: Decimal) -> ExpectedPayment:
+    amount = Money(amount=qty * action.amount_per_share, currency=action.currency)
+    return ExpectedPayment(movement_type=kind, symbol=action.symbol, ex_date=action.ex_date, qty=qty, amount=amount)
 
 
 def _total(movements: Iterable[CashMovement]) -> Decimal:
@@ -236,6 +277,11 @@ class _Holding:
         fraction = self.qty() % 1
         if was_whole and fraction:
             self.trade(-fraction, ZERO, at, CostBasis.FIFO)
+
+    def take_over(self, other: "_Holding") -> None:
+        """Take the lots of a holding, in the order they were opened, and leave what it has earned where it was."""
+        self.lots = deque(sorted([*self.lots, *other.lots], key=lambda lot: lot.opened_at))
+        other.lots = deque()
 
     def position(self, symbol: str, multiplier: Decimal) -> Position:
         return Position(

@@ -16,8 +16,8 @@ from sqlmodel import SQLModel
 from adapters.paper.broker import PaperBroker
 from adapters.paper.paper_settings import PaperSettings
 from adapters.sql.engine import make_engine
-from trading.market.adjustments import CorporateAction
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
+from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Equity, Instrument
 from trading.orders.executions import ExecutionReport
 from trading.orders.orders import NewOrderSingle, OrdType, Side, TimeInForce

@@ -27,9 +27,10 @@ from tests.adapters.paper.paper_desk import (
 )
 from trading.broker import BrokerPosition, CashMovementType
 from trading.errors import BrokerUnavailable, OutcomeUnknown, SourceUnavailable
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import PriceBasis
-from trading.orders.orders import Side
+from trading.market.corporate_actions import CashDividend, CashMerger, CorporateAction, Rename, Split
+from trading.orders.executions import ExecType
+from trading.orders.orders import OrdType, Side, TimeInForce
 
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -124,6 +125,52 @@ async def test_a_split_leaves_whole_shares_and_pays_the_fraction_at_the_ex_date_
     assert statement.positions == (BrokerPosition(symbol="AAPL", qty=Decimal(whole)),)
     lieu = statement.cash_movements[-1]
     assert (lieu.movement_type, lieu.amount.amount) == (CashMovementType.CASH_IN_LIEU, Decimal(paid))  # 0.5 x 25.00
+
+
+@pytest.mark.parametrize(("side", "amount"), [(Side.BUY, "5420.00"), (Side.SELL, "-5420.00")])
+async def test_shares_that_are_bought_out_become_cash_on_the_ex_date(engine, side, amount):
+    bid = CashMerger(symbol="AAPL", ex_date=TUESDAY, amount_per_share=Decimal("54.20"))
+
+    statement = await statement_on_tuesday(engine, MemoryMarket(actions=[bid]), side=side)
+
+    assert statement.positions == ()
+    paid = statement.cash_movements[-1]
+    assert (paid.movement_type, paid.amount.amount) == (CashMovementType.MERGER, Decimal(amount))
+
+
+async def test_a_position_is_under_its_new_symbol_from_the_rename_on_and_splits_with_it(engine):
+    rename = Rename(symbol="AAPL", ex_date=TUESDAY, new_symbol="MSFT")
+    split = Split(symbol="MSFT", ex_date=TUESDAY, new_per_old=Decimal(2))
+    market = MemoryMarket([a_bar(TUESDAY, symbol="MSFT")], [rename, split])
+
+    moved = await statement_on_tuesday(engine, market)
+    split_too = await a_broker(engine, market, a_clock(TUESDAY, 17)).statement()
+
+    assert {p.symbol for p in moved.positions} == {"MSFT"}
+    assert {p.symbol: p.qty for p in split_too.positions} == {"MSFT": 200}
+
+
+async def test_what_is_held_under_the_new_symbol_already_adds_up(engine):
+    rename = Rename(symbol="AAPL", ex_date=TUESDAY, new_symbol="MSFT")
+    market = MemoryMarket([a_bar(MONDAY, symbol="MSFT"), a_bar(TUESDAY, symbol="MSFT")], [rename])
+    await a_broker(engine, market, a_clock()).submit(an_order(cl_ord_id="m", symbol="MSFT", qty=7))
+
+    statement = await statement_on_tuesday(engine, market)
+
+    assert {p.symbol: p.qty for p in statement.positions} == {"MSFT": 107}
+
+
+async def test_an_order_of_before_a_rename_is_canceled(engine):
+    rename = Rename(symbol="AAPL", ex_date=TUESDAY, new_symbol="MSFT")
+    market, clock = MemoryMarket([a_bar(MONDAY), a_bar(TUESDAY)], [rename]), a_clock()
+    broker = a_broker(engine, market, clock)
+    await broker.submit(an_order(time_in_force=TimeInForce.GTC, ord_type=OrdType.LIMIT, price=Decimal(1)))
+
+    clock.set(TUESDAY, 17)
+    last = (await broker.find("o-1"))[-1]
+
+    assert last.exec_type is ExecType.CANCELED
+    assert last.text == "it was in shares that are no more; send it again in new ones"
 
 
 @pytest.mark.parametrize(

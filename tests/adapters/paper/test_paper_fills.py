@@ -26,7 +26,7 @@ from tests.adapters.paper.paper_desk import (
     in_words,
     outcome,
 )
-from trading.market.adjustments import Split
+from trading.market.corporate_actions import Split
 from trading.orders.execution_algos import Twap
 from trading.orders.executions import ExecType
 from trading.orders.orders import OrderCancelRequest, OrdStatus, OrdType, Side, TimeInForce
@@ -294,7 +294,7 @@ async def test_a_gtc_order_of_before_a_split_is_canceled_and_one_sent_for_the_ex
     first = await outcome(old, *bars, engine=engine, actions=[split])
     second = await outcome(new, *bars, engine=engine, actions=[split])
 
-    assert first == [("canceled", "Tue 09:30:01", "it was in old shares; send it again in new ones")]
+    assert first == [("canceled", "Tue 09:30:01", "it was in shares that are no more; send it again in new ones")]
     assert second == [("100 at 25", "Tue 09:30:01", "")]
 
 

@@ -16,7 +16,7 @@ from adapters.paper.paper_settings import PaperSettings
 from adapters.sql.engine import make_engine
 from tests.adapters.paper.paper_desk import NAN, Clock, MemoryMarket, a_bar, a_broker, an_order
 from trading.broker import AccountStatement
-from trading.market.adjustments import CashDividend, Split
+from trading.market.corporate_actions import CashDividend, Split
 from trading.orders.executions import ExecType, ExecutionReport, fold_order
 from trading.orders.order_types import (
     ContingencyType,

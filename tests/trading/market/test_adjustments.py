@@ -12,15 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.errors import BarsInvalid, InvalidValue
-from trading.market.adjustments import (
-    CashDividend,
-    CorporateAction,
-    Split,
-    adjusted_closes,
-    split_adjusted_closes,
-    wide_closes,
-)
+from trading.market.adjustments import adjusted_closes, split_adjusted_closes, wide_closes
 from trading.market.bars import bars_frame
+from trading.market.corporate_actions import CashDividend, CorporateAction, Relisting, Rename, Split
 
 SHARED = Path(os.environ.get("OPENBELL_TEST_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 MON, TUE, WED, THU, FRI = (date(2024, 1, day) for day in range(8, 13))
@@ -55,6 +49,52 @@ def test_closes_before_a_dividend_lose_its_share_of_the_last_close():
     adjusted = ko(closes(25.02, 24.96, 24.90), [a_dividend(WED, "0.08")])
 
     assert adjusted == pytest.approx([25.02 * 0.9968, 24.96 * 0.9968, 24.90], rel=1e-5)
+
+
+def test_a_renamed_company_brings_its_old_closes_along_adjusted():
+    frame = pd.concat([closes(100, 98, symbol="FB"), closes(49, 50, symbol="META", first=WED)])
+    actions = [
+        Rename(symbol="FB", ex_date=WED, new_symbol="META"),
+        a_split(WED, "2", symbol="META"),
+    ]
+
+    after, before = adjusted_closes(frame, actions, FRI), adjusted_closes(frame, actions, TUE)
+
+    assert list(after.columns) == ["META"]
+    assert list(after["META"]) == [50, 49, 49, 50]
+    assert list(before.columns) == ["FB"]  # nobody knew of it then
+    assert list(before["FB"]) == [100, 98]
+
+
+def test_a_new_symbol_that_has_old_closes_itself_keeps_them():
+    frame = pd.concat([closes(1, 1, symbol="FB"), closes(100, 98, 49, 50, symbol="META")])
+
+    adjusted = adjusted_closes(frame, [Rename(symbol="FB", ex_date=WED, new_symbol="META")], FRI)
+
+    assert list(adjusted["META"]) == [100, 98, 49, 50]
+
+
+def test_a_symbol_given_to_another_company_begins_there():
+    adjusted = ko(closes(1.5, 1.4, 30, 31), [Relisting(symbol="KO", ex_date=WED)])
+
+    assert np.isnan(adjusted[:2]).all()
+    assert adjusted[2:] == [30, 31]
+
+
+def test_washington_mutual_is_no_past_of_waste_management():
+    """WM was the bank's until 2008; Waste Management, until then WMI, has it since 2009-08-05."""
+    path = SHARED / "equity" / "us_equity_daily_raw.parquet"
+    if not path.exists():
+        pytest.skip(f"no test data at {path}")
+    raw = pd.read_parquet(path, filters=[("symbol", "in", ["WM", "WMI"])]).rename(columns={"date": "session"})
+    day = date(2009, 8, 5)
+    actions = [Relisting(symbol="WM", ex_date=day), Rename(symbol="WMI", ex_date=day, new_symbol="WM")]
+
+    adjusted = adjusted_closes(bars_frame(raw), actions, date(2010, 1, 4))["WM"]
+
+    wmi = raw[raw["symbol"] == "WMI"].set_index(pd.to_datetime(raw.loc[raw["symbol"] == "WMI", "session"]))["close"]
+    assert adjusted[: pd.Timestamp("2009-08-04")].dropna().to_list() == wmi[: pd.Timestamp("2009-08-04")].to_list()
+    assert 25 < adjusted[pd.Timestamp("2008-09-26")] < 40  # the bank's share closed that day at 0.16
 
 
 def test_splits_and_dividends_multiply():

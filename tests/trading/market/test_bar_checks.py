@@ -22,9 +22,9 @@ from tests.bar_builders import (
     without_bars,
 )
 from trading.errors import NotASession
-from trading.market.adjustments import CashDividend
 from trading.market.bar_checks import clean_rows
 from trading.market.bars import FetchStatus, bars_frame
+from trading.market.corporate_actions import CashDividend
 from trading.market.quality import (
     AcceptedMove,
     DayVerdict,

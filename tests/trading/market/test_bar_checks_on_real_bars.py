@@ -17,9 +17,9 @@ from tests.bar_builders import (
     the_only,
     yahoo_download,
 )
-from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import bars_frame
 from trading.market.calendars import TradingCalendar
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 from trading.market.quality import (
     FindingSeverity,
     Rule,

@@ -15,8 +15,8 @@ from tests.bar_builders import (
     with_bar,
     without_bars,
 )
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import PriceBasis
+from trading.market.corporate_actions import CashDividend, Split
 from trading.market.quality import (
     AcceptedMove,
     FindingSeverity,

@@ -19,8 +19,8 @@ from tests.bar_builders import (
     without_bars,
 )
 from trading.errors import InvalidValue
-from trading.market.adjustments import CashDividend, Split
 from trading.market.bars import FetchedBars
+from trading.market.corporate_actions import CashDividend, Split
 from trading.market.quality import FindingSeverity, Rule, SymbolVerdict
 from trading.market.repairs import Acceptance, BarField, Repair, SymbolHold, repaired
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.builders import a_bust, a_correction, a_dividend, a_movement, a_report, a_split, a_trade, at
 from trading.broker import CashMovementType
 from trading.errors import InvalidValue
+from trading.market.corporate_actions import CashMerger, CorporateAction, Delisting, EffectiveAction, Rename
 from trading.money import Money
 from trading.orders.executions import ExecType
-from trading.positions.books import Books, CostBasis, equity, expected_dividends, fold_books, unrealized_pnl
+from trading.positions.books import Books, CostBasis, equity, expected_payments, fold_books, unrealized_pnl
 
 
 def trades(*fills, symbol="AAPL", day=None):
@@ -227,6 +228,67 @@ def test_a_split_of_what_is_not_held_changes_nothing():
     assert fold_books([], [], [a_split(7)]) == Books()
 
 
+# --- renames and mergers
+
+
+def an_action(action: CorporateAction) -> EffectiveAction:
+    return EffectiveAction(action=action, effective_at=at(0, action.ex_date))
+
+
+def test_a_rename_takes_the_lots_along_at_their_cost_and_their_age():
+    """Facebook became Meta on 2022-06-09; what it had earned stays where it was earned."""
+    bought = trades((10, 190), (-2, 200), (5, 180), symbol="FB", day=date(2022, 6, 1))
+    renamed = an_action(Rename(symbol="FB", ex_date=date(2022, 6, 9), new_symbol="META"))
+
+    books = fold_books(bought, [], [renamed])
+
+    assert books.held() == {"META": 13}
+    assert [(lot.qty, lot.px) for lot in books.positions["META"].lots] == [(8, 190), (5, 180)]
+    assert (books.positions["FB"].realized_pnl, books.positions["META"].realized_pnl) == (20, 0)
+
+
+def test_what_happens_to_the_new_symbol_on_the_day_of_the_rename_comes_after_it():
+    day = date(2022, 6, 9)
+    bought = trades((10, 190), symbol="FB", day=date(2022, 6, 1))
+    renamed = an_action(Rename(symbol="FB", ex_date=day, new_symbol="META"))
+
+    of_the_new = fold_books(bought, [], [a_split(2, day, "META"), renamed]).held()
+    of_the_old = fold_books(bought, [], [renamed, a_split(2, day, "FB")]).held()
+    (paid,) = expected_payments(bought, [a_dividend("1", day, "META"), a_split(2, day, "META"), renamed])
+
+    assert of_the_new == of_the_old == {"META": 20}
+    assert (paid.symbol, paid.qty) == ("META", 10)
+
+
+def test_a_merger_for_cash_closes_the_position_at_what_it_pays():
+    """Twitter was bought for 54.20 a share, and traded last on 2022-10-27."""
+    bought = trades((100, 50), (20, 60), symbol="TWTR", day=date(2022, 10, 3))
+    bid = CashMerger(symbol="TWTR", ex_date=date(2022, 10, 28), amount_per_share=Decimal("54.20"))
+
+    books, (payment,) = fold_books(bought, [], [an_action(bid)]), expected_payments(bought, [an_action(bid)])
+
+    assert books.held() == {}
+    assert books.positions["TWTR"].realized_pnl == 420 - 116
+    assert books.cash == -6200  # until the broker books it
+    assert (payment.movement_type, payment.amount.amount) == (CashMovementType.MERGER, 6504)
+
+
+def test_shares_that_became_worthless_are_a_loss_and_nothing_is_due():
+    bought = trades((100, 17), symbol="LEH", day=date(2008, 9, 2))
+    nothing = an_action(CashMerger(symbol="LEH", ex_date=date(2012, 3, 7), amount_per_share=Decimal(0)))
+
+    assert fold_books(bought, [], [nothing]).positions["LEH"].realized_pnl == -1700
+    assert expected_payments(bought, [nothing]) == ()
+
+
+def test_a_delisted_share_is_held_on():
+    bought = trades((100, 17), symbol="LEH", day=date(2008, 9, 2))
+
+    assert fold_books(bought, [], [an_action(Delisting(symbol="LEH", ex_date=date(2008, 9, 18)))]).held() == {
+        "LEH": 100
+    }
+
+
 # --- dividends that should come
 
 
@@ -239,7 +301,7 @@ def test_apple_paid_the_same_before_and_after_its_split():
         a_dividend("0.82", date(2020, 8, 7)),
     ]
 
-    first, second = expected_dividends(bought, actions)
+    first, second = expected_payments(bought, actions)
 
     assert (first.ex_date, first.qty, first.amount.amount) == (date(2020, 8, 7), 70, Decimal("57.40"))
     assert (second.ex_date, second.qty, second.amount.amount) == (date(2020, 11, 6), 280, Decimal("57.40"))
@@ -250,14 +312,14 @@ def test_shares_bought_on_the_ex_date_bear_no_dividend_and_shares_sold_on_it_do(
     sold_at_the_open = a_trade(-100, 10, "b", transact_time=at(0))
     bought_at_the_open = a_trade(30, 10, "c", transact_time=at(0))
 
-    (dividend,) = expected_dividends([bought_before, sold_at_the_open, bought_at_the_open], [a_dividend("0.24")])
+    (dividend,) = expected_payments([bought_before, sold_at_the_open, bought_at_the_open], [a_dividend("0.24")])
 
     assert dividend.qty == 100
     assert dividend.amount == Money(amount=Decimal(24), currency="USD")
 
 
 def test_a_dividend_with_a_split_on_the_same_day_is_paid_on_old_shares():
-    (dividend,) = expected_dividends(trades((10, 10), day=date(2024, 3, 14)), [a_split(7), a_dividend("1")])
+    (dividend,) = expected_payments(trades((10, 10), day=date(2024, 3, 14)), [a_split(7), a_dividend("1")])
 
     assert dividend.qty == 10
 
@@ -266,7 +328,7 @@ def test_a_short_position_owes_the_dividend_and_a_flat_one_nothing():
     sold = trades((-100, 10), day=date(2024, 3, 14))
     bought_back = a_trade(100, 10, "b", transact_time=at(0, date(2024, 3, 18)))
 
-    dividends = expected_dividends([*sold, bought_back], [a_dividend("0.24"), a_dividend("1", date(2024, 3, 19))])
+    dividends = expected_payments([*sold, bought_back], [a_dividend("0.24"), a_dividend("1", date(2024, 3, 19))])
 
     assert [d.amount.amount for d in dividends] == [-24]
 

@@ -80,7 +80,9 @@ class Count:
         self.state, self.working = state, working
 
     def unit_value(self, order: NewOrderSingle) -> Decimal:
-        prices = [self.state.marks[order.symbol], order.price, order.stop_px]
+        mark = self.state.marks[order.symbol]
+        trails = order.peg_offset_value is not None and order.side is Side.BUY
+        prices = [mark, order.price, order.stop_px, mark + order.peg_offset_value if trails else None]
         return max(px for px in prices if px is not None) * MULTIPLIERS.get(order.symbol, 1)
 
     def side_value(self, symbol: str, side: Side) -> Decimal:

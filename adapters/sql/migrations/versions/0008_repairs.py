@@ -1,4 +1,4 @@
-"""What persons say of bars."""
+"""What persons say of bars; and renames among the corporate actions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("corporate_action", sa.Column("new_symbol", sa.String(), nullable=True))
     op.create_table(
         "bar_repair",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -59,3 +60,5 @@ def downgrade() -> None:
     for table in ("finding_acceptance", "symbol_hold", "bar_repair"):
         op.drop_index(f"ix_{table}_source", table_name=table)
         op.drop_table(table)
+    with op.batch_alter_table("corporate_action") as batch_op:
+        batch_op.drop_column("new_symbol")
