@@ -1,0 +1,78 @@
+"""A server on loopback for the tests of the IQFeed adapters, and the settings to reach it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from adapters.iqfeed.iqfeed_settings import IqfeedSettings
+from iqfeed_server.faults import Port
+from iqfeed_server.server import IqfeedServer
+from iqfeed_server.server_settings import ServerSettings
+
+NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def a_server(**settings: Any) -> IqfeedServer:
+    """Return a server on free ports that moves only when told to; it is noon in New York."""
+    free = dict.fromkeys(("port_level1", "port_level2", "port_lookup", "port_admin"), 0)
+    return IqfeedServer(ServerSettings(**{**free, **settings}), now=lambda: datetime(2026, 11, 20, 12, 0))
+
+
+def settings_of(server: IqfeedServer, **settings: Any) -> IqfeedSettings:
+    """Return how to reach it, with little patience."""
+    ports = {f"{port.value}_port": server.ports[port] for port in Port}
+    return IqfeedSettings(**{**ports, "answer_seconds": 2, "retry_seconds": 0.02, **settings})
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until it is true, 5 s at most."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.002)
+
+
+class ThreadedServer:
+    """A server that runs beside a test which blocks."""
+
+    def __init__(self, server: IqfeedServer, loop: asyncio.AbstractEventLoop) -> None:
+        self.server, self._loop = server, loop
+
+    def do(self, lever: Coroutine[Any, Any, None]) -> None:
+        """Pull a lever."""
+        asyncio.run_coroutine_threadsafe(lever, self._loop).result(5)
+
+    def settings(self, **settings: Any) -> IqfeedSettings:
+        return settings_of(self.server, **settings)
+
+
+@contextmanager
+def threaded_server(**settings: Any) -> Iterator[ThreadedServer]:
+    """Run a server in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    running = ThreadedServer(a_server(**settings), loop)
+    running.do(running.server.start())
+    try:
+        yield running
+    finally:
+        running.do(running.server.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
