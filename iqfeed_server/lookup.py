@@ -94,7 +94,8 @@ class Lookup:
         """Answer NHL: sources, symbols, format, limit, day, id."""
         symbols = [symbol for symbol in terms[1].upper().split(";") if symbol] or self._server.market.symbols
         day, request_id = _day(terms[4]) or self._server.now().date(), terms[5]
-        stories = [story for symbol in symbols for story in self._server.market.stories(symbol, day)]
+        known = [symbol for symbol in symbols if self._server.market.knows(symbol)]
+        stories = [story for symbol in known for story in self._server.market.stories(symbol, day)]
         if self._strikes(Fault.ERROR):
             raise BadRequest(request_id, "Could not connect to News socket.,")
         if not stories:

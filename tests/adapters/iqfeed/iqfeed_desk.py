@@ -13,6 +13,7 @@ from iqfeed_server.server import IqfeedServer
 from iqfeed_server.server_settings import ServerSettings
 
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+NOON_THERE = datetime(2026, 11, 20, 12, 0)  # noqa: DTZ001 - New York, as the protocol writes it
 
 
 class Clock:
@@ -31,7 +32,7 @@ class Clock:
 def a_server(**settings: Any) -> IqfeedServer:
     """Return a server on free ports that moves only when told to; it is noon in New York."""
     free = dict.fromkeys(("port_level1", "port_level2", "port_lookup", "port_admin"), 0)
-    return IqfeedServer(ServerSettings(**{**free, **settings}), now=lambda: datetime(2026, 11, 20, 12, 0))
+    return IqfeedServer(ServerSettings(**{**free, **settings}), now=lambda: NOON_THERE)
 
 
 def settings_of(server: IqfeedServer, **settings: Any) -> IqfeedSettings:
@@ -43,7 +44,7 @@ def settings_of(server: IqfeedServer, **settings: Any) -> IqfeedSettings:
 async def until(true: Callable[[], object]) -> None:
     """Wait until it is true, 5 s at most."""
     async with asyncio.timeout(5):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.002)
 
 

@@ -66,7 +66,7 @@ async def test_no_more_symbols_than_the_account_may_watch(clock: Clock):
     async with a_server(symbol_limit=2) as server:
         quotes = IqfeedQuotes(settings=settings_of(server), now=clock)
 
-        with pytest.raises(SourceUnavailable, match="MSFT is one more than may be watched.* 1 more"):
+        with pytest.raises(SourceUnavailable, match=r"MSFT is one more than may be watched.* 1 more"):
             await quotes.subscribe(["AAPL", "IBM", "MSFT", "SPY"])
 
         assert set(quotes.quotes()) == {"AAPL", "IBM"}
