@@ -136,6 +136,18 @@ class IqfeedServer:
                 if isinstance(desk, Level1):
                     await client.tell(desk.moved(symbols))
 
+    async def flood(self, count: int) -> None:
+        """Send each client of level 1 so many updates of all that it watches in turn, as fast as it takes them."""
+        for client, desk in tuple(self._desks.items()):
+            if not isinstance(desk, Level1) or not client.watched:
+                continue
+            lines = desk.moved(client.watched)
+            rounds, rest = divmod(count, len(lines))
+            raw = "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+            for _ in range(rounds):
+                await client.send(raw)
+            await client.tell(lines[:rest])
+
     async def change_depth(self, symbol: str, level: Level) -> None:
         """Have a level of an order book changed; one without size is gone."""
         for client, desk in tuple(self._desks.items()):

@@ -153,7 +153,7 @@ class IqfeedQuotes:
         except (ValueError, IndexError):
             self._strange.add(text, "its numbers are none, or too few")
             return
-        if not isfinite(sum(number for number in numbers if number is not None)):
+        if not isfinite(sum(filter(None, numbers))):
             self._strange.add(text, "its numbers are none")
             return
         line.numbers, line.at, line.error = numbers, now, ""
