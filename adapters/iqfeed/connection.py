@@ -50,8 +50,8 @@ class Connection:
         self._heard, self._ready, self._lost = heard, ready, lost
         self.lines = Lines()
         self._writer: asyncio.StreamWriter | None = None
-        self._is_ready = asyncio.Event()
-        self._failed_once = asyncio.Event()
+        self._is_ready = False
+        self._tried = asyncio.Event()  # set once the first attempt has ended, well or not
         self._why = "not connected yet"
         self._task: asyncio.Task[None] | None = None
 
@@ -62,14 +62,11 @@ class Connection:
             SourceUnavailable: it cannot be had now.
         """
         if is_first := self._task is None:
-            self._failed_once.clear()
+            self._tried.clear()
             self._task = asyncio.create_task(self._keep_alive())
             self._task.add_done_callback(self._ended)
-        waits = [asyncio.create_task(event.wait()) for event in (self._is_ready, self._failed_once)]
-        await asyncio.wait(waits, timeout=self._settings.answer_seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        if not self._is_ready.is_set():
+        await self._tried.wait()
+        if not self._is_ready:
             why = self._why
             if is_first:
                 await self.close()
@@ -87,7 +84,7 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        self._is_ready.clear()
+        self._is_ready = False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Tell of a stream that ended by a fault of ours; it is made again when it is next asked for."""
@@ -102,7 +99,7 @@ class Connection:
             try:
                 await self._live()
             except (OSError, TimeoutError, EOFError, Refused) as exc:
-                retry = self._settings.retry_seconds if self._is_ready.is_set() else min(retry * 2, LONGEST_RETRY)
+                retry = self._settings.retry_seconds if self._is_ready else min(retry * 2, LONGEST_RETRY)
                 self._told_lost(exc)
             await asyncio.sleep(retry)
 
@@ -110,8 +107,8 @@ class Connection:
         where = f"IQConnect at {self._settings.host}:{self._port}"
         self._why = f"{where}: {exc}" if str(exc) else f"{where} does not answer in time"
         log.warning("%s", self._why)
-        self._is_ready.clear()
-        self._failed_once.set()
+        self._is_ready = False
+        self._tried.set()
         self._lost(self._why)
 
     async def _live(self) -> None:
@@ -120,15 +117,17 @@ class Connection:
         Raises:
             OSError, TimeoutError, EOFError, Refused: it is.
         """
-        async with asyncio.timeout(self._settings.answer_seconds):
+        deadline = asyncio.get_running_loop().time() + self._settings.answer_seconds
+        async with asyncio.timeout_at(deadline):
             reader, self._writer = await asyncio.open_connection(self._settings.host, self._port)
         self.lines = Lines()
         try:
-            async with asyncio.timeout(self._settings.answer_seconds):
+            async with asyncio.timeout_at(deadline):
                 for command, confirmed in self._handshake:
                     self.send([command])
                     await self._confirm(reader, confirmed)
-            self._is_ready.set()
+            self._is_ready = True
+            self._tried.set()
             self._ready()
             while True:
                 async with asyncio.timeout(self._settings.silent_seconds):

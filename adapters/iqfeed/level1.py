@@ -156,10 +156,10 @@ class IqfeedQuotes:
         if not isfinite(sum(filter(None, numbers))):
             self._strange.add(text, "its numbers are none")
             return
+        if line.at is None:
+            self._answers.settle(line.symbol, Answer.WATCHED)
         line.numbers, line.at, line.error = numbers, now, ""
         line.kind = QuoteKind.DELAYED if delay not in ("", "0") else self._kind
-        if fields[0] == "P":
-            self._answers.settle(line.symbol, Answer.WATCHED)
 
     def _system(self, fields: list[str]) -> None:
         match fields[1:]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from adapters.iqfeed.connection import CURRENT_PROTOCOL
 from adapters.iqfeed.iqfeed_settings import NAME, PROTOCOL, IqfeedSettings
 from adapters.iqfeed.line_socket import LineSocket, open_line_socket
-from adapters.iqfeed.lines import SHOWN
+from adapters.iqfeed.lines import SHOWN, Strange
 from trading.errors import SourceUnavailable
 
 END, ERROR, NO_DATA, INVALID_SYMBOL = "!ENDMSG!", "E", "!NO_DATA!", "Invalid symbol"
-ROW_LIMIT = 5_000_000  # a year of one symbol's minutes, extended hours included, is 250,000
+ID = "OB"
+LINE_COUNT_LIMIT = 5_000_000  # a year of one symbol's minutes, extended hours included, is 250,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Lookup:
     """One connection to the lookup port, asked one thing after the other."""
 
     def __init__(self, lines: LineSocket) -> None:
-        self._lines, self._asked = lines, 0
+        self._lines, self._asked, self._strange = lines, 0, Strange(f"{NAME} lookup")
 
     def ask(self, terms: Sequence[str], *more: str) -> LookupAnswer:
         """Return the answer to a request.
@@ -59,10 +60,10 @@ class Lookup:
             SourceUnavailable: it is not answered, or not to its end.
         """
         self._asked += 1
-        request_id = f"OB{self._asked:06d}"
+        request_id = f"{ID}{self._asked:06d}"
         self._lines.send([",".join([*terms, request_id, *more])])
         rows: list[str] = []
-        while len(rows) < ROW_LIMIT:
+        for _ in range(LINE_COUNT_LIMIT):
             line = self._lines.line()
             owner, _, row = line.partition(",")
             if owner == request_id:
@@ -73,7 +74,9 @@ class Lookup:
                 rows.append(row)
             elif line.startswith(f"{ERROR},"):
                 raise SourceUnavailable(NAME, f"asked {terms[0]}, IQConnect says {line[:SHOWN]!r}")
-        raise SourceUnavailable(NAME, f"an answer to {terms[0]} of more than {ROW_LIMIT:,} rows")
+            elif not owner.startswith(ID):
+                self._strange.add(line, "it belongs to no request")
+        raise SourceUnavailable(NAME, f"an answer to {terms[0]} of more than {LINE_COUNT_LIMIT:,} lines")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -289,3 +290,12 @@ async def test_a_port_in_use_is_told(server: IqfeedServer, capsys: pytest.Captur
     taken = ["--port-level1", str(server.ports[Port.LEVEL1])]
     assert await asyncio.to_thread(main, taken) == 1
     assert "it cannot listen on 127.0.0.1" in capsys.readouterr().err
+
+
+def test_the_example_of_the_page_runs():
+    page = (Path(__file__).parents[2] / "docs" / "providers" / "iqfeed.md").read_text()
+    example = page.split("```python\n")[-1].split("```")[0]
+
+    exec(example, {})
+
+    assert all(f"`{fault}`" in page for fault in Fault)

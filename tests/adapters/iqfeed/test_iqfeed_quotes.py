@@ -165,6 +165,14 @@ async def test_no_iqconnect_and_one_of_an_older_protocol_are_told(server: Iqfeed
                 await IqfeedQuotes(settings=settings, now=clock).subscribe(["AAPL"])
 
 
+async def test_an_iqconnect_that_does_not_shake_hands_is_told(server: IqfeedServer, clock: Clock):
+    server.faults.arm(Fault.SILENT, Port.LEVEL1, times=None)
+    quotes = IqfeedQuotes(settings=settings_of(server, answer_seconds=0.1), now=clock)
+
+    with pytest.raises(SourceUnavailable, match="does not answer in time"):
+        await quotes.subscribe(["AAPL"])
+
+
 async def test_a_silent_iqconnect_is_not_waited_for_for_ever(server: IqfeedServer, clock: Clock):
     server.faults.arm(Fault.SILENT, Port.LEVEL1, after=2, times=None)
     quotes = IqfeedQuotes(settings=settings_of(server, answer_seconds=0.1), now=clock)
