@@ -13,9 +13,9 @@ from typing import IO
 
 from adapters.iqfeed.iqfeed_settings import IqfeedSettings
 from adapters.iqfeed.level1 import HANDSHAKE, IqfeedQuotes
-from benchmarks.ib_desks import clean_environment
 from benchmarks.iqfeed_child import LAST
 from benchmarks.measurement import Measurement, Run, at_least, percentile
+from cli.children import clean_environment
 
 SYMBOLS = tuple(f"SYM{number:04d}" for number in range(1_000))
 LAST_PX = LAST.last / 100

@@ -1,6 +1,7 @@
 """A server on loopback for the tests of the IQFeed adapters, and the settings to reach it."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -77,3 +78,41 @@ def threaded_server(**settings: Any) -> Iterator[ThreadedServer]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()
+
+
+class Scripted:
+    """A lookup port that answers each request with given lines, `ID` standing for the request's id."""
+
+    def __init__(self, *answers: str) -> None:
+        self.asked: list[str] = []
+        self._answers = answers
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.settings = IqfeedSettings(lookup_port=self._socket.getsockname()[1], answer_seconds=2)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        client, _ = self._socket.accept()
+        with client, client.makefile("rwb") as lines:
+            assert lines.readline() == b"S,SET PROTOCOL,6.2\r\n"
+            lines.write(b"S,CURRENT PROTOCOL,6.2\r\n")
+            lines.flush()
+            for answer in self._answers:
+                self.asked.append(lines.readline().decode().strip())
+                request_id = next(term for term in self.asked[-1].split(",") if term.startswith("OB"))
+                lines.write(answer.replace("ID", request_id).replace("\n", "\r\n").encode())
+                lines.flush()
+
+    def close(self) -> None:
+        self._thread.join(5)
+        self._socket.close()
+
+
+@contextmanager
+def scripted(*answers: str) -> Iterator[Scripted]:
+    """Serve one client these answers."""
+    server = Scripted(*answers)
+    try:
+        yield server
+    finally:
+        server.close()

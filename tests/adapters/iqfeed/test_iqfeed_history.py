@@ -1,17 +1,13 @@
 """Bars of IQFeed, from a server on loopback that speaks its protocol."""
 
-import socket
-import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 import pytest
-from iqfeed_desk import ThreadedServer, threaded_server
+from iqfeed_desk import ThreadedServer, scripted, threaded_server
 
 from adapters.iqfeed.history import IqfeedBars
-from adapters.iqfeed.iqfeed_settings import IqfeedSettings
 from iqfeed_server.faults import Fault, Port
 from iqfeed_server.market import Bar
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
@@ -42,40 +38,6 @@ def why_unavailable(server: ThreadedServer, **settings: Any) -> str:
     with pytest.raises(SourceUnavailable) as caught:
         fetch_apple(server, **settings)
     return caught.value.why
-
-
-class Scripted:
-    """A lookup port that answers each request with given lines, `ID` standing for the request's id."""
-
-    def __init__(self, *answers: str) -> None:
-        self.asked: list[str] = []
-        self._answers = answers
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.settings = IqfeedSettings(lookup_port=self._socket.getsockname()[1], answer_seconds=2)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        client, _ = self._socket.accept()
-        with client, client.makefile("rwb") as lines:
-            assert lines.readline() == b"S,SET PROTOCOL,6.2\r\n"
-            lines.write(b"S,CURRENT PROTOCOL,6.2\r\n")
-            lines.flush()
-            for answer in self._answers:
-                self.asked.append(lines.readline().decode().strip())
-                request_id = next(term for term in self.asked[-1].split(",") if term.startswith("OB"))
-                lines.write(answer.replace("ID", request_id).replace("\n", "\r\n").encode())
-                lines.flush()
-
-    def close(self) -> None:
-        self._thread.join(5)
-        self._socket.close()
-
-
-def scripted(*answers: str) -> Iterator[Scripted]:
-    server = Scripted(*answers)
-    yield server
-    server.close()
 
 
 class TestIqfeedBars(BarSourceBattery):
@@ -109,7 +71,7 @@ def test_apple_over_its_split_is_in_the_prices_of_after_it(lookups: ThreadedServ
 
 
 def test_the_request_and_a_row_are_as_recorded():
-    for server in scripted(f"ID,{RECORDED_DAY}\nID,!ENDMSG!,\n"):
+    with scripted(f"ID,{RECORDED_DAY}\nID,!ENDMSG!,\n") as server:
         fetched = IqfeedBars(["AAPL"], settings=server.settings).fetch(["AAPL"], date(2018, 4, 27), date(2018, 4, 30))
 
         assert server.asked == ["HDT,AAPL,20180427,20180430,,1,OB000001"]
@@ -117,7 +79,7 @@ def test_the_request_and_a_row_are_as_recorded():
 
 
 def test_a_minute_is_stamped_with_its_beginning_in_new_york():
-    for server in scripted(f"ID,{RECORDED_MINUTE}\nID,!ENDMSG!,\n"):
+    with scripted(f"ID,{RECORDED_MINUTE}\nID,!ENDMSG!,\n") as server:
         begin, end = datetime(2026, 1, 12, 15, 11, tzinfo=UTC), datetime(2026, 1, 12, 15, 13, tzinfo=UTC)
 
         fetched = IqfeedBars(["QGC#"], settings=server.settings).minute_bars(["QGC#"], begin, end)
@@ -191,7 +153,7 @@ def test_an_unknown_symbol_is_told_whether_or_not_the_error_is_ended(ended: bool
 )
 def test_a_row_that_cannot_be_read_fails_its_symbol_alone(row: str, told: str):
     good = "ID,LH,2020-09-01,134.80,130.53,132.76,134.18,151948100,0,\nID,!ENDMSG!,\n"
-    for server in scripted(f"ID,{row}\nID,!ENDMSG!,\n", good):
+    with scripted(f"ID,{row}\nID,!ENDMSG!,\n", good) as server:
         fetched = IqfeedBars(["BAD", "AAPL"], settings=server.settings).fetch(["BAD", "AAPL"], FIRST, LAST)
 
         assert statuses(fetched) == {"BAD": FetchStatus.FAILED, "AAPL": FetchStatus.OK}
@@ -200,7 +162,7 @@ def test_a_row_that_cannot_be_read_fails_its_symbol_alone(row: str, told: str):
 
 def test_rows_of_days_that_were_not_asked_are_left_out():
     rows = "".join(f"ID,LH,{day},1,1,1,1,1,0,\n" for day in ("2020-08-21", "2020-08-24", "2020-09-02"))
-    for server in scripted(f"{rows}ID,!ENDMSG!,\n"):
+    with scripted(f"{rows}ID,!ENDMSG!,\n") as server:
         fetched = IqfeedBars(["AAPL"], settings=server.settings).fetch(["AAPL"], FIRST, LAST)
 
         assert fetched.bars.frame["session"].to_list() == [pd.Timestamp(2020, 8, 24)]
@@ -245,6 +207,6 @@ def test_no_iqconnect_an_older_one_and_a_syntax_error_are_told(lookups: Threaded
     assert "is it running and logged in?" in why_unavailable(lookups, lookup_port=9)
     with threaded_server(protocol="6.1") as older:
         assert "and not 6.2; update it" in why_unavailable(older)
-    for server in scripted("E,!SYNTAX_ERROR!,\n"):
-        with pytest.raises(SourceUnavailable, match=r"asked HDT, IQConnect says 'E,!SYNTAX_ERROR!,'"):
-            IqfeedBars(["AAPL"], settings=server.settings).fetch(["AAPL"], FIRST, LAST)
+    refused = pytest.raises(SourceUnavailable, match=r"asked HDT, IQConnect says 'E,!SYNTAX_ERROR!,'")
+    with scripted("E,!SYNTAX_ERROR!,\n") as server, refused:
+        IqfeedBars(["AAPL"], settings=server.settings).fetch(["AAPL"], FIRST, LAST)

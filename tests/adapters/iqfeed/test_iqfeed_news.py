@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from iqfeed_desk import ThreadedServer
-from test_iqfeed_history import scripted
+from iqfeed_desk import ThreadedServer, scripted
 
 from adapters.iqfeed.admin import FeedStatus, feed_status
 from adapters.iqfeed.news import IqfeedNews
@@ -21,7 +20,7 @@ MORNING, EVENING = datetime(2020, 6, 12, 12, 0, tzinfo=UTC), datetime(2020, 6, 1
 
 
 def test_a_headline_is_read_as_recorded_with_the_commas_of_its_title():
-    for server in scripted(f"ID,{RECORDED}\nID,!ENDMSG!,\n"):
+    with scripted(f"ID,{RECORDED}\nID,!ENDMSG!,\n") as server:
         found = IqfeedNews(settings=server.settings).headlines(["AMD"], MORNING, EVENING)
 
         assert server.asked == ["NHL,,AMD,t,,20200612,OB000001"]
@@ -37,7 +36,7 @@ def test_a_headline_is_read_as_recorded_with_the_commas_of_its_title():
 
 
 def test_a_row_that_is_no_headline_is_counted_and_the_others_are_kept():
-    for server in scripted(f"ID,N,BEN\nID,{RECORDED}\nID,N,BEN,1,:A:,yesterday,Title\nID,!ENDMSG!,\n"):
+    with scripted(f"ID,N,BEN\nID,{RECORDED}\nID,N,BEN,1,:A:,yesterday,Title\nID,!ENDMSG!,\n") as server:
         news = IqfeedNews(settings=server.settings)
 
         found = news.headlines(["AMD"], MORNING, EVENING)
