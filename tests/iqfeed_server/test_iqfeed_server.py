@@ -133,7 +133,10 @@ async def test_prices_move_by_themselves_and_the_time_is_told(dial: Dial):
         terminal = await dial(server, Port.LEVEL1, 4)
         await terminal.ask("wAAPL", 2)
 
-        kinds = {line[0] for line in await terminal.read(60)}
+        kinds: set[str] = set()
+        async with asyncio.timeout(5):
+            while len(kinds) < 2:
+                kinds |= {line[0] for line in await terminal.read()}
 
         assert kinds == {"Q", "T"}
 
