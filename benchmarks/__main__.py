@@ -25,6 +25,7 @@ BENCHMARKS = {
     "ib.recover": "benchmarks.ib_recovery:recover",
     "ib.stop": "benchmarks.ib_stop:stop",
     "ib.ticks": "benchmarks.ib_ticks:ticks",
+    "iqfeed.ticks": "benchmarks.iqfeed:ticks",
 }
 
 

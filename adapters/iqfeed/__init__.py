@@ -1,0 +1,1 @@
+"""DTN IQFeed, through the IQConnect program."""
