@@ -3,8 +3,10 @@
 import json
 import logging
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -56,7 +58,7 @@ class JsonApi:
             raise InvalidValue(
                 f"base_url of {name}", base_url, f"an address, such as https://host:port ({exc})"
             ) from None
-        self._client = httpx.Client(timeout=timeout.total_seconds(), follow_redirects=False)
+        self._client = httpx.Client(timeout=timeout.total_seconds(), follow_redirects=False, verify=_certificates())
 
     def get(self, path: str, parameters: Mapping[str, str]) -> tuple[int, Any]:
         """Return the status and the answer's JSON; an answer of 4xx has a meaning only its asker knows.
@@ -81,6 +83,12 @@ class JsonApi:
 def without_key(text: str, key: SecretStr | None) -> str:
     """Return a foreign text without the key, which some providers repeat in any case."""
     return re.sub(re.escape(key.get_secret_value()), "***", text, flags=re.IGNORECASE) if key is not None else text
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return those that may vouch for a server; to read them takes longer than most requests."""
+    return httpx.create_ssl_context()
 
 
 def _asked(client: httpx.Client, url: str, parameters: Mapping[str, str]) -> httpx.Response | str:

@@ -57,7 +57,7 @@ def test_a_day_that_is_used_up_is_told_at_once_with_the_time_when_there_is_room(
     waited = clock.slept
 
     # The first of them was 4 minutes ago: 24:00:00 - 0:04:00.
-    with pytest.raises(SourceUnavailable, match="acme is unavailable: .* used up; there is room in 23:56:00"):
+    with pytest.raises(SourceUnavailable, match=r"acme is unavailable: .* used up; there is room in 23:56:00"):
         budget.take("acme")
 
     assert clock.slept == waited == pytest.approx(240)

@@ -1,0 +1,172 @@
+"""Massive (formerly Polygon) over its REST API: questions, their pages, and what is no answer.
+
+Its own client (`massive`) is not used. From a page that is no JSON, or has no results, it makes an empty list, so that
+half an answer passes for a whole one; it drops the status and Retry-After of a refusal; it asks again on its own after
+429 and 5xx, past our budget; and the pages that follow it asks for without `adjusted=false`.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
+from urllib.parse import parse_qsl, quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+from adapters.json_api import JsonApi
+from adapters.quoted_rows import quoted
+from adapters.source_budget import RequestLimit, SourceBudget
+from trading.errors import SourceUnavailable
+
+BASE_URL = "https://api.massive.com"
+# Of a key without a plan; massive.com/pricing, "Basic". A plan has none.
+FREE_LIMITS = (RequestLimit(requests=5, within=timedelta(minutes=1)),)
+AT_ONCE = 250  # tickers in one question
+ANSWERED = ("OK", "DELAYED")
+NEW_YORK, EPOCH, MIDNIGHT = ZoneInfo("America/New_York"), datetime(1970, 1, 1, tzinfo=UTC), time()
+FIELDS: Mapping[str, str] = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
+
+Row = Mapping[str, object]
+
+
+class MassiveApi:
+    """Asks Massive, one request at a time.
+
+    Args:
+        name: of the source, in messages and with every bar.
+        base_url: another address to ask, such as a proxy's; None for Massive's own.
+        timeout: for each request.
+        budget: of requests, such as that of FREE_LIMITS; None with a plan, which has no limit.
+
+    Source: massive.com/docs/rest; what is refused: massive.com/knowledge-base, "Errors".
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: SecretStr,
+        base_url: str | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        budget: SourceBudget | None = None,
+        name: str = "massive",
+    ) -> None:
+        self.name, self.key = name, api_key
+        self._api = JsonApi(
+            name, base_url or BASE_URL, key=api_key, key_parameter="apiKey", timeout=timeout, budget=budget
+        )
+
+    def rows(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        *,
+        every_page: Collection[str] = (),
+        expected: Mapping[str, object] | None = None,
+    ) -> list[Row] | str:
+        """Return the results of all pages, or why this question has no usable answer.
+
+        The next page is asked for at our own address, wherever its `next_url` points: only path and query are taken.
+
+        Args:
+            every_page: names of parameters that `next_url` leaves out, and that change the answer.
+            expected: what each page has to say of itself.
+
+        Raises:
+            SourceUnavailable: as JsonApi.get.
+        """
+        found: list[Row] = []
+        pages: set[str] = set()
+        asked = parameters
+        while True:
+            status, answer = self._api.get(path, asked)
+            results = self._results(status, answer, expected or {})
+            if isinstance(results, str):
+                return results
+            found += results
+            following = answer.get("next_url")
+            if not following:
+                return found
+            address = urlsplit(following) if isinstance(following, str) else None
+            if address is None or not address.path.startswith("/") or following in pages:
+                return f"its next page is {quoted(following, self.key)}, which is none, or was asked for before"
+            pages.add(following)
+            path, asked = address.path, {name: parameters[name] for name in every_page} | dict(parse_qsl(address.query))
+
+    def all_rows(self, path: str, parameters: Mapping[str, str]) -> list[Row]:
+        """Return the results of all pages.
+
+        Raises:
+            SourceUnavailable: there is no usable answer.
+        """
+        rows = self.rows(path, parameters)
+        if isinstance(rows, str):
+            raise SourceUnavailable(self.name, f"{path}: {rows}")
+        return rows
+
+    def daily(self, ticker: str, first: date, last: date) -> list[tuple[object, Row]] | str:
+        """Return the daily bars as they were traded, in the way of QuotedRows, or why there are none that can be used.
+
+        Source: massive.com/docs/rest/stocks/aggregates/custom-bars; `t` is the start of the day in New York.
+        """
+        path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/day/{first}/{last}"
+        # Without `adjusted` a page that follows is adjusted for splits, and the first is not.
+        parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
+        rows = self.rows(path, parameters, every_page=parameters, expected={"ticker": ticker, "adjusted": False})
+        if isinstance(rows, str):
+            return rows
+        return [(_session(row.get("t")), {name: row[f] for name, f in FIELDS.items() if f in row}) for row in rows]
+
+    def knows(self, ticker: str) -> bool | str:
+        """Tell whether the ticker is or was listed, or why that is not known.
+
+        Source: massive.com/docs/rest/stocks/tickers/all-tickers; one question finds what is listed, or what was.
+        """
+        for active in ("true", "false"):
+            rows = self.rows("/v3/reference/tickers", {"ticker": ticker, "active": active})
+            if isinstance(rows, str):
+                return rows
+            if any(row.get("ticker") == ticker for row in rows):
+                return True
+        return False
+
+    def _results(self, status: int, answer: object, expected: Mapping[str, object]) -> list[Row] | str:
+        shown = quoted(answer, self.key)
+        if status != HTTPStatus.OK:
+            return f"{status}: {shown}"
+        if not isinstance(answer, dict) or answer.get("status") not in ANSWERED:
+            return f"an answer whose status is none of {', '.join(ANSWERED)}: {shown}"
+        for name, value in expected.items():
+            if answer.get(name) != value:
+                return f"{name} of the answer is {quoted(answer.get(name), self.key)}, not {value!r}"
+        results = [] if answer.get("resultsCount") == 0 else answer.get("results")
+        if not isinstance(results, list) or not all(isinstance(row, dict) for row in results):
+            return f"an answer without a list of results: {shown}"
+        return results
+
+
+def number(value: object) -> float | None:
+    """Return a JSON number; None for all else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value) if math.isfinite(value) else None
+    return None
+
+
+def nanoseconds(value: object) -> datetime | None:
+    """Return the time, cut to microseconds, that is written as nanoseconds since 1970; None where it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return EPOCH + timedelta(microseconds=value // 1000)
+    return None
+
+
+def _session(milliseconds: object) -> object:
+    """Return the day whose midnight in New York this is; what is no such midnight comes back as it is."""
+    if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
+        with suppress(OverflowError):
+            at = (EPOCH + timedelta(milliseconds=milliseconds)).astimezone(NEW_YORK)
+            if at.time() == MIDNIGHT:
+                return at.date().isoformat()
+    return milliseconds
