@@ -154,6 +154,25 @@ def number(value: object) -> float | None:
     return None
 
 
+def amount(value: object) -> float | None:
+    """Return a size or a price; NaN where none is told, None where it is no number of zero or more."""
+    told = math.nan if value is None else number(value)
+    return None if told is None or told < 0 else told
+
+
+def price(value: object) -> float | None:
+    """Return a price as `amount` does; of zero it is none that anybody quotes, so NaN."""
+    told = amount(value)
+    return math.nan if told == 0 else told
+
+
+def day(value: object) -> date | None:
+    """Return the date that is written so; None where it is none."""
+    with suppress(ValueError):
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    return None
+
+
 def nanoseconds(value: object) -> datetime | None:
     """Return the time, cut to microseconds, that is written as nanoseconds since 1970; None where it is none."""
     if isinstance(value, int) and not isinstance(value, bool):

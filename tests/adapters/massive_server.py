@@ -94,7 +94,7 @@ class MassiveServer:
             r"/v3/snapshot/options/(.+)": self._chain,
             r"/v2/reference/news": self._news,
         }.items():
-            server.expect_request(re.compile(path)).respond_with_handler(self._keyed(path, answer))
+            server.expect_request(re.compile(f"{path}$")).respond_with_handler(self._keyed(path, answer))
 
     def has(self, ticker: str, tape: Tape) -> None:
         """Have these bars, and the dividends and splits of their days."""
@@ -191,8 +191,10 @@ class MassiveServer:
         ticker = asked.get("ticker", "")
         if ticker in self._instead:
             return self._instead[ticker]
-        since, until = asked.get("published_utc.gte", ""), asked.get("published_utc.lt", "9")
-        found = [n for n in self.news if (not ticker or ticker in n["tickers"]) and since <= n["published_utc"] < until]
+        since, until = asked.get("published_utc.gte", ""), asked.get("published_utc.lte", "9")
+        found = [
+            n for n in self.news if (not ticker or ticker in n["tickers"]) and since <= n["published_utc"] <= until
+        ]
         page, more = self._page(asked, found, "/v2/reference/news")
         return Response(json.dumps(results(page, count=len(page), **more)))
 
