@@ -95,7 +95,7 @@ def _asked(client: httpx.Client, url: str, parameters: Mapping[str, str]) -> htt
     """Return the answer, or why there is none; no error with the address, and so the key, leaves this."""
     try:
         return client.get(url, params=parameters)
-    except httpx.HTTPError as exc:
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return f"{type(exc).__name__} {exc}".rstrip()
 
 

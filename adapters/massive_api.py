@@ -6,7 +6,8 @@ half an answer passes for a whole one; it drops the status and Retry-After of a 
 """
 
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
@@ -28,6 +29,8 @@ ANSWERED = ("OK", "DELAYED")
 NEW_YORK, EPOCH, MIDNIGHT = ZoneInfo("America/New_York"), datetime(1970, 1, 1, tzinfo=UTC), time()
 FIELDS: Mapping[str, str] = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 
+_NAME = re.compile(r"[^,\s]+")  # no list of tickers, and not nothing, which would ask for all
+
 Row = Mapping[str, object]
 
 
@@ -40,7 +43,7 @@ class MassiveApi:
         timeout: for each request.
         budget: of requests, such as that of FREE_LIMITS; None with a plan, which has no limit.
 
-    Source: massive.com/docs/rest; what is refused: massive.com/knowledge-base, "Errors".
+    Source: massive.com/docs/rest.
     """
 
     def __init__(
@@ -88,11 +91,11 @@ class MassiveApi:
             following = answer.get("next_url")
             if not following:
                 return found
-            address = urlsplit(following) if isinstance(following, str) else None
-            if address is None or not address.path.startswith("/") or following in pages:
+            page = _page(following)
+            if page is None or str(page) in pages:
                 return f"its next page is {quoted(following, self.key)}, which is none, or was asked for before"
-            pages.add(following)
-            path, asked = address.path, {name: parameters[name] for name in every_page} | dict(parse_qsl(address.query))
+            pages.add(str(page))
+            path, asked = page[0], {name: parameters[name] for name in every_page} | page[1]
 
     def all_rows(self, path: str, parameters: Mapping[str, str]) -> list[Row]:
         """Return the results of all pages.
@@ -105,6 +108,27 @@ class MassiveApi:
             raise SourceUnavailable(self.name, f"{path}: {rows}")
         return rows
 
+    def by_ticker(
+        self, path: str, tickers: Sequence[str], parameters: Mapping[str, str]
+    ) -> Mapping[str, Sequence[Row]]:
+        """Return what is told of each ticker, AT_ONCE of them by one question.
+
+        Raises:
+            SourceUnavailable: there is no usable answer, or it tells of a ticker that was not asked for.
+        """
+        told: dict[str, list[Row]] = {ticker: [] for ticker in tickers}
+        named = [ticker for ticker in told if _NAME.fullmatch(ticker)]
+        for start in range(0, len(named), AT_ONCE):
+            some = {"ticker.any_of": ",".join(named[start : start + AT_ONCE])}
+            for row in self.all_rows(path, {**parameters, **some}):
+                of = row.get("ticker")
+                if not isinstance(of, str) or of not in told:
+                    raise SourceUnavailable(
+                        self.name, f"{path}: nobody asked for {quoted(of, self.key)}, which it told"
+                    )
+                told[of].append(row)
+        return told
+
     def daily(self, ticker: str, first: date, last: date) -> list[tuple[object, Row]] | str:
         """Return the daily bars as they were traded, in the way of QuotedRows, or why there are none that can be used.
 
@@ -113,7 +137,8 @@ class MassiveApi:
         path = f"/v2/aggs/ticker/{quote(ticker, safe=':')}/range/1/day/{first}/{last}"
         # Without `adjusted` a page that follows is adjusted for splits, and the first is not.
         parameters = {"adjusted": "false", "sort": "asc", "limit": "50000"}
-        rows = self.rows(path, parameters, every_page=parameters, expected={"ticker": ticker, "adjusted": False})
+        expected = {"ticker": ticker, "adjusted": False}
+        rows = self.rows(path, parameters, every_page=parameters, expected=expected) if _NAME.fullmatch(ticker) else []
         if isinstance(rows, str):
             return rows
         return [(_session(row.get("t")), {name: row[f] for name, f in FIELDS.items() if f in row}) for row in rows]
@@ -123,7 +148,7 @@ class MassiveApi:
 
         Source: massive.com/docs/rest/stocks/tickers/all-tickers; one question finds what is listed, or what was.
         """
-        for active in ("true", "false"):
+        for active in ("true", "false") if _NAME.fullmatch(ticker) else ():
             rows = self.rows("/v3/reference/tickers", {"ticker": ticker, "active": active})
             if isinstance(rows, str):
                 return rows
@@ -140,10 +165,19 @@ class MassiveApi:
         for name, value in expected.items():
             if answer.get(name) != value:
                 return f"{name} of the answer is {quoted(answer.get(name), self.key)}, not {value!r}"
-        results = [] if answer.get("resultsCount") == 0 else answer.get("results")
+        results = answer.get("results", [] if answer.get("resultsCount") == 0 else None)
         if not isinstance(results, list) or not all(isinstance(row, dict) for row in results):
             return f"an answer without a list of results: {shown}"
         return results
+
+
+def _page(next_url: object) -> tuple[str, dict[str, str]] | None:
+    """Return path and parameters of a page, and nothing of the host that it names."""
+    try:
+        address = urlsplit(next_url) if isinstance(next_url, str) else None
+    except ValueError:
+        return None
+    return (address.path, dict(parse_qsl(address.query))) if address and address.path.startswith("/") else None
 
 
 def number(value: object) -> float | None:

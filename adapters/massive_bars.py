@@ -5,10 +5,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from adapters.massive_api import AT_ONCE, MassiveApi, Row, number
+from adapters.massive_api import MassiveApi, Row, number
 from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each, quoted
 from adapters.table_bars import asked_symbols
-from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
 
@@ -57,35 +56,27 @@ class MassiveBars:
                 GIVE_UP_AFTER symbols in a row failed.
         """
         asked = asked_symbols(symbols, first, last)
-        told: Mapping[str, list[Row]] = {symbol: [] for symbol in asked}
-        for start in range(0, len(asked), AT_ONCE):
-            for path, day in ((DIVIDENDS, EX_DATE), (SPLITS, EXECUTED)):
-                self._add_events(told, asked[start : start + AT_ONCE], path, day, first, actions_until(last))
-        return fetch_each(self.name, asked, first, last, lambda symbol: self._ask(symbol, first, last, told[symbol]))
+        paid = self._events(DIVIDENDS, EX_DATE, asked, first, actions_until(last))
+        divided = self._events(SPLITS, EXECUTED, asked, first, actions_until(last))
+        return fetch_each(
+            self.name, asked, first, last, lambda symbol: self._ask(symbol, first, last, paid[symbol], divided[symbol])
+        )
 
-    def _add_events(
-        self, told: Mapping[str, list[Row]], symbols: Sequence[str], path: str, day: str, first: date, last: date
-    ) -> None:
-        parameters = {
-            "ticker.any_of": ",".join(symbols),
-            f"{day}.gte": first.isoformat(),
-            f"{day}.lte": last.isoformat(),
-            "sort": f"{day}.asc",
-            "limit": "5000",
-        }
-        for row in self._api.all_rows(path, parameters):
-            of = row.get("ticker")
-            if not isinstance(of, str) or of not in told:
-                about = quoted(of, self._api.key)
-                raise SourceUnavailable(self.name, f"{path}: it told of {about}, which was not asked for")
-            told[of].append(row)
+    def _events(
+        self, path: str, day: str, symbols: Sequence[str], first: date, last: date
+    ) -> Mapping[str, Sequence[Row]]:
+        days = {f"{day}.gte": first.isoformat(), f"{day}.lte": last.isoformat()}
+        return self._api.by_ticker(path, symbols, {**days, "sort": f"{day}.asc", "limit": "5000"})
 
-    def _ask(self, symbol: str, first: date, last: date, told: Sequence[Row]) -> QuotedRows | FetchOutcome:
+    def _ask(
+        self, symbol: str, first: date, last: date, paid: Sequence[Row], divided: Sequence[Row]
+    ) -> QuotedRows | FetchOutcome:
         rows = self._api.daily(symbol, first, last)
         if isinstance(rows, str):
             return failed(self.name, symbol, rows)
-        if len({str(row.get("id", row)) for row in told}) < len(told):
-            return failed(self.name, symbol, f"a dividend or a split came twice: {quoted(told, self._api.key)}")
+        for told in (paid, divided):
+            if len({str(row.get("id", row)) for row in told}) < len(told):
+                return failed(self.name, symbol, f"a dividend or a split came twice: {quoted(told, self._api.key)}")
         if not rows and (unknown := self._unknown(symbol)):
             return unknown
         return QuotedRows(
@@ -94,7 +85,7 @@ class MassiveBars:
             currency=CURRENCY,
             key=self._api.key,
             rows=rows,
-            events=[_paid(row) if EX_DATE in row else _divided(row) for row in told],
+            events=[*map(_paid, paid), *map(_divided, divided)],
         )
 
     def _unknown(self, symbol: str) -> FetchOutcome | None:
@@ -107,7 +98,7 @@ class MassiveBars:
 
 def _paid(row: Row) -> Event:
     paid = {"dividend": row["cash_amount"]} if "cash_amount" in row else {}
-    return row[EX_DATE], paid | {"split": 1, "currency": row.get("currency") or CURRENCY}
+    return row.get(EX_DATE), paid | {"split": 1, "currency": row.get("currency") or CURRENCY}
 
 
 def _divided(row: Row) -> Event:

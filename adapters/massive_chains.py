@@ -46,6 +46,9 @@ class MassiveChains:
     def fetch(self, underlying: str) -> OptionChain:
         """Return the whole chain as it is now.
 
+        Args:
+            underlying: as Massive writes it: AAPL, I:SPX.
+
         Raises:
             UnknownSymbol: Massive has no options on it that are not left out.
             SourceUnavailable: Massive does not answer properly, limits or refuses us, or the budget has no room.

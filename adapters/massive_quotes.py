@@ -9,7 +9,6 @@ import pandas as pd
 
 from adapters.massive_api import AT_ONCE, MassiveApi, Row, amount, nanoseconds, price
 from adapters.quoted_rows import failed, part, quoted
-from trading.errors import SourceUnavailable
 from trading.market.bars import FetchOutcome, FetchStatus
 from trading.market.quotes import QUOTE_COLUMNS, FetchedQuotes, QuoteKind, Quotes, quotes_frame
 
@@ -49,10 +48,7 @@ class MassiveQuotes:
         Raises:
             SourceUnavailable: Massive does not answer properly, limits or refuses us, or the budget has no room.
         """
-        asked = tuple(dict.fromkeys(symbols))
-        told: Mapping[str, list[Row]] = {symbol: [] for symbol in asked}
-        for start in range(0, len(asked), AT_ONCE):
-            self._add_rows(told, asked[start : start + AT_ONCE])
+        told = self._api.by_ticker(PATH, symbols, {"limit": str(AT_ONCE)})
         received_at = self._now()
         judged = {symbol: self._judged(symbol, rows) for symbol, rows in told.items()}
         good = [quote for quote in judged.values() if not isinstance(quote, FetchOutcome)]
@@ -67,14 +63,6 @@ class MassiveQuotes:
                 for symbol, quote in judged.items()
             ),
         )
-
-    def _add_rows(self, told: Mapping[str, list[Row]], symbols: Sequence[str]) -> None:
-        for row in self._api.all_rows(PATH, {"ticker.any_of": ",".join(symbols), "limit": str(AT_ONCE)}):
-            of = row.get("ticker")
-            if not isinstance(of, str) or of not in told:
-                about = quoted(of, self._api.key)
-                raise SourceUnavailable(self.name, f"{PATH}: it told of {about}, which was not asked for")
-            told[of].append(row)
 
     def _judged(self, symbol: str, rows: Sequence[Row]) -> Mapping[str, object] | FetchOutcome:
         if len(rows) != 1:

@@ -140,7 +140,7 @@ class MassiveServer:
     def _keyed(self, path: str, answer: Callable[..., Response]) -> Callable[[Request], Response]:
         def respond(request: Request) -> Response:
             parameters = request.args.to_dict()
-            if parameters.pop("apiKey", "") != self._key:
+            if parameters.pop("apiKey", request.headers.get("Authorization", "").removeprefix("Bearer ")) != self._key:
                 return an_error(401, "Unknown API Key")
             self.asked.append((request.path, parameters))
             found = re.fullmatch(path, request.path)

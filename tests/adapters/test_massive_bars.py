@@ -67,6 +67,16 @@ def test_every_page_is_raw_and_asked_for_at_our_own_address(vendor: MassiveVendo
     assert vendor.symbols_asked == ["AAPL"] * 3
 
 
+def test_a_next_page_of_another_host_is_not_asked_for_there(vendor: MassiveVendor):
+    """Nobody listens there; a request would fail, and take the key along."""
+    page = json.dumps(aggregates("AAPL", APPLE[:4], next_url="http://127.0.0.1:1/v2/aggs/ticker/IBM/range/1/day/1/2"))
+    vendor.answers("AAPL", page)
+
+    fetched = vendor.bars("AAPL").fetch(["AAPL"], FIRST, LAST)
+
+    assert fetched.outcomes[0].text == "massive on AAPL: ticker of the answer is 'IBM', not 'AAPL'"
+
+
 def test_a_page_that_says_it_is_adjusted_fails_its_symbol(vendor: MassiveVendor):
     found, text = good_and(vendor, json.dumps(aggregates("BAD", APPLE, adjusted=True)))
 
@@ -76,7 +86,10 @@ def test_a_page_that_says_it_is_adjusted_fails_its_symbol(vendor: MassiveVendor)
 
 @pytest.mark.parametrize(
     "next_url",
-    ["@evil.example/v2?cursor=1", f"evil?apiKey={KEY}", 7, "/v2/aggs/ticker/BAD/range/1/day/2020-08-27/2020-09-01?n=1"],
+    [
+        *("@evil.example/v2?cursor=1", f"evil?apiKey={KEY}", "https://[", 7),
+        "/v2/aggs/ticker/BAD/range/1/day/2020-08-27/2020-09-01?n=1",
+    ],
 )
 def test_a_next_page_that_is_none_or_comes_again_fails_its_symbol(vendor: MassiveVendor, next_url: Any):
     found, text = good_and(vendor, json.dumps(aggregates("BAD", APPLE, next_url=next_url)))
@@ -162,7 +175,14 @@ def test_a_dividend_of_a_symbol_that_was_not_asked_makes_it_unavailable(vendor: 
     vendor.pays("AAPL", "2020-08-28", 0.82)
     vendor.ignores_tickers = True
 
-    assert "it told of 'AAPL', which was not asked for" in refusal(vendor.bars("IBM"), "IBM")
+    assert "nobody asked for 'AAPL', which it told" in refusal(vendor.bars("IBM"), "IBM")
+
+
+@pytest.mark.parametrize("several", ["AAPL,IBM", "", " "])
+def test_a_symbol_that_is_a_list_or_nothing_is_unknown_and_spoils_no_other(vendor: MassiveVendor, several: str):
+    fetched = vendor.bars("AAPL").fetch([several, "AAPL"], FIRST, LAST)
+
+    assert statuses(fetched) == {several: FetchStatus.UNKNOWN_SYMBOL, "AAPL": FetchStatus.OK}
 
 
 @pytest.mark.parametrize("field", ["open", "high", "low", "close", "volume"])

@@ -102,13 +102,13 @@ def test_of_two_roots_the_underlying_s_own_is_taken_and_an_index_has_a_level(
 ):
     """SPX is settled at the open, SPXW at the close."""
     index = {"last_updated": 1651254263172073152, "value": 4131.93, "ticker": "I:SPX"}
-    server.chains["SPX"] = [
+    server.chains["I:SPX"] = [
         a_contract(root, strike=strike, open_interest=interest, details={"exercise_style": "european"})
         | {"underlying_asset": index}
         for root, strike, interest in (("SPXW", 4000, 1), ("SPX", 4000, 2), ("SPXW", 4005, 3))
     ]
 
-    chain = chains.fetch("SPX")
+    chain = chains.fetch("I:SPX")
 
     assert chain.frame["open_interest"].to_list() == [2, 3]
     assert (chain.style, chain.underlying_px) == (ExerciseStyle.EUROPEAN, 4131.93)
