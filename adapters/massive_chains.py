@@ -1,7 +1,7 @@
 """Option chains from Massive (formerly Polygon): all contracts of one underlying, 250 by one GET."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from urllib.parse import quote
@@ -55,28 +55,32 @@ class MassiveChains:
         """
         rows = self._api.all_rows(PATH + quote(underlying, safe=":"), {"limit": "250"})
         at, own = self._now(), underlying.removeprefix(INDEX)
-        contracts: dict[str, Row] = {}
-        for row in rows:
-            ticker = str(part(row, "details").get("ticker"))
-            if ticker in contracts or str(part(row, "underlying_asset").get("ticker", own)).removeprefix(INDEX) != own:
-                raise self._wrong(underlying, row, "is there twice, or of another underlying")
-            contracts[ticker] = row
-        standard = {ticker: row for ticker, row in contracts.items() if self._is_standard(underlying, ticker, row)}
-        if not standard:
+        contracts = self._standard(underlying, rows)
+        if not contracts:
             raise UnknownSymbol([underlying], self.name)
         # Those of the own root come last, and so stay.
-        by_root = sorted(standard, key=lambda ticker: (_root(ticker) == own, ticker))
-        taken = [self._contract(underlying, standard[ticker]) for ticker in by_root]
-        frame = pd.DataFrame(taken).drop_duplicates(["expiry", "strike", "right"], keep="last")
+        by_root = sorted(contracts, key=lambda ticker: (_root(ticker) == own, ticker))
+        taken = pd.DataFrame([self._contract(underlying, contracts[ticker]) for ticker in by_root])
         return OptionChain(
             underlying=underlying,
             underlying_px=_underlying_px(rows),
-            style=self._style(underlying, list(standard.values())),
-            frame=chain_frame(frame),
+            style=self._style(underlying, list(contracts.values())),
+            frame=chain_frame(taken.drop_duplicates(["expiry", "strike", "right"], keep="last")),
             source=self.name,
             at=at,
             multiplier=Decimal(MULTIPLIER),
         )
+
+    def _standard(self, underlying: str, rows: Sequence[Row]) -> Mapping[str, Row]:
+        """Return the contracts that are not left out, by their tickers."""
+        own = underlying.removeprefix(INDEX)
+        found: dict[str, Row] = {}
+        for row in rows:
+            ticker = str(part(row, "details").get("ticker"))
+            if ticker in found or str(part(row, "underlying_asset").get("ticker", own)).removeprefix(INDEX) != own:
+                raise self._wrong(underlying, row, "is there twice, or of another underlying")
+            found[ticker] = row
+        return {ticker: row for ticker, row in found.items() if self._is_standard(underlying, ticker, row)}
 
     def _is_standard(self, underlying: str, ticker: str, row: Row) -> bool:
         root, details = _root(ticker), part(row, "details")

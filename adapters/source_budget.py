@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from adapters.request_budget import Priority, RequestBudget
 from trading.errors import InvalidValue, SourceUnavailable
@@ -57,14 +58,18 @@ class SourceBudget:
                 left -= wait
 
 
-def source_budget(provider: str, limits: Sequence[RequestLimit]) -> SourceBudget:
+def source_budget(provider: str, limits: Sequence[RequestLimit], *, base_url: str | None = None) -> SourceBudget:
     """Return the budget that all processes of this user and machine share.
+
+    Args:
+        base_url: the address that is asked instead of the provider's own, which counts apart.
 
     Raises:
         InvalidValue: its folder belongs to another user.
     """
     longest_first = sorted(limits, key=lambda limit: limit.within, reverse=True)
-    return SourceBudget([_of(provider, limit) for limit in longest_first])
+    name = provider if base_url is None else f"{provider}-{quote(base_url, safe='')}"
+    return SourceBudget([_of(name, limit) for limit in longest_first])
 
 
 def budget_folder() -> Path:
@@ -80,8 +85,8 @@ def budget_folder() -> Path:
     return folder
 
 
-def _of(provider: str, limit: RequestLimit) -> RequestBudget:
+def _of(name: str, limit: RequestLimit) -> RequestBudget:
     seconds = limit.within.total_seconds()
-    file = budget_folder() / f"{provider}-{seconds:.0f}s.requests"
+    file = budget_folder() / f"{name}-{seconds:.0f}s.requests"
     # A day's limit outlasts a restart of the machine, and with it the monotonic clock.
     return RequestBudget(file, limit=limit.requests, seconds=seconds, monotonic=time.time)

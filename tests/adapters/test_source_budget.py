@@ -82,7 +82,9 @@ def test_a_second_process_finds_what_the_first_has_used(tmp_path: Path, clock: C
         a_budget(tmp_path, clock, longest_wait=timedelta(0)).take("acme")
 
 
-def test_each_provider_and_limit_has_a_file_in_a_folder_of_this_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_each_provider_address_and_limit_has_a_file_in_a_folder_of_this_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     limits = [
         RequestLimit(requests=5, within=timedelta(minutes=1)),
@@ -90,10 +92,15 @@ def test_each_provider_and_limit_has_a_file_in_a_folder_of_this_user(tmp_path: P
     ]
 
     source_budget("acme", limits).take("acme")
+    source_budget("acme", limits[:1], base_url="http://127.0.0.1:1/..").take("acme")
 
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert sorted(file.name for file in folder.iterdir()) == ["acme-60s.requests", "acme-86400s.requests"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "acme-60s.requests",
+        "acme-86400s.requests",
+        "acme-http%3A%2F%2F127.0.0.1%3A1%2F..-60s.requests",
+    ]
 
 
 def test_no_request_is_sent_for_which_there_is_no_room(tmp_path: Path, clock: Clock, httpserver: HTTPServer):
