@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
 
 from adapters.request_budget import Priority, RequestBudget
 from trading.errors import InvalidValue, SourceUnavailable
@@ -68,7 +68,8 @@ def source_budget(provider: str, limits: Sequence[RequestLimit], *, base_url: st
         InvalidValue: its folder belongs to another user.
     """
     longest_first = sorted(limits, key=lambda limit: limit.within, reverse=True)
-    name = provider if base_url is None else f"{provider}-{quote(base_url, safe='')}"
+    # An address may hold a password, and is longer than the name of a file may be.
+    name = provider if base_url is None else f"{provider}-{sha256(base_url.encode()).hexdigest()[:16]}"
     return SourceBudget([_of(name, limit) for limit in longest_first])
 
 
