@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from adapters.json_api import JsonApi
 from adapters.quoted_rows import QuotedRows, failed, fetch_each, part, quoted, same_code
+from adapters.source_budget import RequestLimit, SourceBudget
 from adapters.yahoo_bars import US_MICS
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
@@ -30,6 +31,11 @@ FIELDS: Mapping[str, str] = {
     "dividend": "7. dividend amount",
     "split": "8. split coefficient",
 }
+# Of a key without a plan; alphavantage.co/support, "What are the usage limits", and its own "5 calls per minute".
+FREE_LIMITS = (
+    RequestLimit(requests=25, within=timedelta(days=1)),
+    RequestLimit(requests=5, within=timedelta(minutes=1)),
+)
 COMPACT, FULL = "compact", "full"
 COMPACT_ROWS = 100
 COMPACT_SPAN = timedelta(days=150)  # which so many sessions never take
@@ -47,6 +53,7 @@ class AlphaVantageBars:
         currency: ISO 4217 code; Alpha Vantage does not say in which it quotes.
         base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
         timeout: for each request; a symbol takes one, the first of a fetch may take two.
+        budget: of requests, such as that of FREE_LIMITS; None when Alpha Vantage alone counts them.
         name: recorded with every bar.
 
     Source: alphavantage.co/documentation, "Daily Adjusted".
@@ -61,6 +68,7 @@ class AlphaVantageBars:
         currency: str = "USD",
         base_url: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        budget: SourceBudget | None = None,
         name: str = "alpha_vantage",
     ) -> None:
         self.name = name
@@ -68,7 +76,9 @@ class AlphaVantageBars:
             symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols
         }
         self._mic, self._currency, self._key = mic, currency, api_key
-        self._api = JsonApi(name, base_url or BASE_URL, key=api_key, key_parameter="apikey", timeout=timeout)
+        self._api = JsonApi(
+            name, base_url or BASE_URL, key=api_key, key_parameter="apikey", timeout=timeout, budget=budget
+        )
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol."""
@@ -81,8 +91,8 @@ class AlphaVantageBars:
         all after it are asked for in full.
 
         Raises:
-            SourceUnavailable: Alpha Vantage does not answer properly, limits or refuses us, or GIVE_UP_AFTER symbols
-                in a row failed.
+            SourceUnavailable: Alpha Vantage does not answer properly, limits or refuses us, the budget has no room, or
+                GIVE_UP_AFTER symbols in a row failed.
         """
         size = FULL if last - first > COMPACT_SPAN else COMPACT
 

@@ -10,11 +10,18 @@ from pydantic import SecretStr
 
 from adapters.json_api import JsonApi
 from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each, part, quoted, same_code
+from adapters.source_budget import RequestLimit, SourceBudget
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
 
 BASE_URL = "https://data.nasdaq.com"
+# Of any key; docs.data.nasdaq.com, "Rate limits".
+LIMITS = (
+    RequestLimit(requests=50_000, within=timedelta(days=1)),
+    RequestLimit(requests=2_000, within=timedelta(minutes=10)),
+    RequestLimit(requests=300, within=timedelta(seconds=10)),
+)
 DAY = "Date"
 COLUMNS: Mapping[str, str] = {
     "open": "Open",
@@ -40,6 +47,7 @@ class NasdaqDataLinkBars:
         mic: ISO 10383 code of the exchange of all symbols.
         currency: ISO 4217 code; the database does not say in which it quotes.
         timeout: for each request; a symbol takes one.
+        budget: of requests, such as that of LIMITS; None when Nasdaq Data Link alone counts them.
         name: recorded with every bar.
 
     Source: docs.data.nasdaq.com, "Time-series: in-depth usage".
@@ -55,6 +63,7 @@ class NasdaqDataLinkBars:
         currency: str = "USD",
         base_url: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        budget: SourceBudget | None = None,
         name: str = "nasdaq_data_link",
     ) -> None:
         self.name = name
@@ -62,7 +71,9 @@ class NasdaqDataLinkBars:
             symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols
         }
         self._database, self._currency, self._key = database, currency, api_key
-        self._api = JsonApi(name, base_url or BASE_URL, key=api_key, key_parameter="api_key", timeout=timeout)
+        self._api = JsonApi(
+            name, base_url or BASE_URL, key=api_key, key_parameter="api_key", timeout=timeout, budget=budget
+        )
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol."""
@@ -73,7 +84,7 @@ class NasdaqDataLinkBars:
 
         Raises:
             SourceUnavailable: Nasdaq Data Link does not answer properly, limits or refuses us, has changed
-                its columns, or GIVE_UP_AFTER symbols in a row failed.
+                its columns, the budget has no room, or GIVE_UP_AFTER symbols in a row failed.
         """
         return fetch_each(self.name, symbols, first, last, lambda symbol: self._ask(symbol, first, last))
 

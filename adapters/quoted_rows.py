@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -49,6 +49,8 @@ class QuotedRows:
         key: hidden wherever a quoted value holds it.
         rows: in any order: the day, and by name the BAR_FIELDS, `dividend` (cash per share as it was paid, 0 for none)
             and `split` (new shares for one old, 1 for none), each with whatever the JSON held.
+        events: corporate actions that came apart from the bars: the day, `dividend` and `split` as above, and where it
+            was told the `currency` of the dividend; several may be of one day. None where `rows` hold them.
     """
 
     source: str
@@ -56,6 +58,7 @@ class QuotedRows:
     currency: str
     key: SecretStr
     rows: Sequence[tuple[object, Mapping[str, object]]]
+    events: Sequence[tuple[object, Mapping[str, object]]] | None = None
 
     def reach_back_to(self, first: date) -> bool:
         """Tell whether some row is of that day or an earlier one."""
@@ -68,14 +71,21 @@ class QuotedRows:
             BarsInvalid: a row of that time is not in order, or a row has no day. A field is asked for only where it
                 counts, so that one bad value of the past does not spoil what came later.
         """
-        rows = self._by_day(first, actions_until(last))
+        until = actions_until(last)
+        rows = self._by_day(first, until)
         bars = [self._bar(day, values) for day, values in rows if day <= last]
         frame = bars_frame(pd.DataFrame(bars)) if bars else no_rows()
-        return frame, [action for day, values in rows for action in self._actions(day, values)]
+        events = rows if self.events is None else self._within(self.events, first, until)
+        return frame, self._summed([action for day, values in events for action in self._actions(day, values)])
+
+    def _within(
+        self, rows: Sequence[tuple[object, Mapping[str, object]]], first: date, last: date
+    ) -> list[tuple[date, Mapping[str, object]]]:
+        dated = [(self._day(day), values) for day, values in rows]
+        return sorted((row for row in dated if first <= row[0] <= last), key=lambda row: row[0])
 
     def _by_day(self, first: date, last: date) -> list[tuple[date, Mapping[str, object]]]:
-        dated = [(self._day(day), values) for day, values in self.rows]
-        within = sorted((row for row in dated if first <= row[0] <= last), key=lambda row: row[0])
+        within = self._within(self.rows, first, last)
         for (day, one), (following, other) in pairwise(within):
             if day == following:
                 closes = " and ".join(quoted(values.get("close"), self.key) for values in (one, other))
@@ -87,6 +97,9 @@ class QuotedRows:
         return {"symbol": self.symbol, "session": day, **numbers}
 
     def _actions(self, day: date, values: Mapping[str, object]) -> list[CorporateAction]:
+        currency = values.get("currency", self.currency)
+        if currency != self.currency:
+            raise self._invalid(f"the dividend of {day} is in {quoted(currency, self.key)}, not {self.currency}")
         paid = plain(self._number(day, values, "dividend"))
         ratio = _unrounded(plain(self._number(day, values, "split")))
         found: list[CorporateAction] = []
@@ -100,6 +113,18 @@ class QuotedRows:
         except InvalidValue as exc:
             raise self._invalid(f"{day}: {exc}") from exc
         return found
+
+    def _summed(self, actions: Sequence[CorporateAction]) -> list[CorporateAction]:
+        """Make one dividend of those of a day: a special one is often paid together with the regular one."""
+        found: dict[tuple[date, type[CorporateAction]], CorporateAction] = {}
+        for action in actions:
+            before = found.get(key := (action.ex_date, type(action)))
+            if isinstance(before, CashDividend) and isinstance(action, CashDividend):
+                action = replace(before, amount_per_share=before.amount_per_share + action.amount_per_share)
+            elif before is not None:
+                raise self._invalid(f"{action.ex_date} has two splits")
+            found[key] = action
+        return list(found.values())
 
     def _day(self, day: object) -> date:
         if isinstance(day, str) and _DAY.fullmatch(day):

@@ -1,7 +1,7 @@
 """Which provider gives bars, and how it is reached."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -9,14 +9,20 @@ from typing import Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
+from adapters import alpha_vantage_bars, massive_api, nasdaq_data_link_bars
 from adapters.alpha_vantage_bars import AlphaVantageBars
 from adapters.csv_bars import CsvBars
 from adapters.failover_bars import FailoverBars
 from adapters.ib.bars import IbBars
 from adapters.ib.budget import gateway_budget
 from adapters.ib.ib_settings import IbSettings
+from adapters.iqfeed.history import IqfeedBars
+from adapters.iqfeed.iqfeed_settings import IqfeedSettings
+from adapters.massive_api import MassiveApi
+from adapters.massive_bars import MassiveBars
 from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from adapters.sample_bars import SampleBars
+from adapters.source_budget import RequestLimit, SourceBudget, source_budget
 from adapters.yahoo_bars import US_MICS, YahooBars
 from trading.errors import InvalidValue
 from trading.market import bars
@@ -34,13 +40,15 @@ class Provider(StrEnum):
     INTERACTIVE_BROKERS = "interactive_brokers"
     ALPHA_VANTAGE = "alpha_vantage"
     NASDAQ_DATA_LINK = "nasdaq_data_link"
+    MASSIVE = "massive"
+    IQFEED = "iqfeed"
 
 
 CLOSED = {
     "td_ameritrade": "TD Ameritrade closed on 2024-05-10; its accounts are at Charles Schwab",
     "iex_cloud": "IEX Cloud closed on 2024-08-31",
 }
-_INSTEAD = "use yahoo, alpha_vantage, nasdaq_data_link or interactive_brokers"
+_INSTEAD = "use yahoo, alpha_vantage, massive, nasdaq_data_link, iqfeed or interactive_brokers"
 
 
 class BarSource(Block):
@@ -54,8 +62,8 @@ class BarSource(Block):
     provider: Provider = Field(
         default=Provider.SAMPLE,
         description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo; "
-        "interactive_brokers: TWS or IB Gateway, which tells no splits or dividends; alpha_vantage, nasdaq_data_link: "
-        "with a key of yours.",
+        "interactive_brokers: TWS or IB Gateway, iqfeed: IQConnect, which tell no splits or dividends; alpha_vantage, massive, "
+        "nasdaq_data_link: with a key of yours.",
     )
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
@@ -69,10 +77,16 @@ class BarSource(Block):
         default=bars.PriceBasis.RAW, description="files: what has been done to the prices; orders need raw ones."
     )
     base_url: str | None = Field(
-        default=None, description="yahoo, alpha_vantage, nasdaq_data_link: another address to ask, such as a proxy's."
+        default=None,
+        description="yahoo, alpha_vantage, massive, nasdaq_data_link: another address to ask, as a proxy's.",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="alpha_vantage, nasdaq_data_link: your key; never shown, logged or stored elsewhere."
+        default=None,
+        description="alpha_vantage, massive, nasdaq_data_link: your key; never shown, logged or stored elsewhere.",
+    )
+    requests_per_minute: int | None = Field(
+        default=None,
+        description="alpha_vantage, massive: what your plan allows; 0: no limit. Empty: what a key without a plan may.",
     )
     fallbacks: list[str] = Field(
         default=[],
@@ -80,6 +94,7 @@ class BarSource(Block):
         "exchange, their prices on the same basis. Whoever stood in is told with the quality verdict.",
     )
     ib: IbSettings = Field(default_factory=IbSettings, description="interactive_brokers: where TWS or IB Gateway is.")
+    iqfeed: IqfeedSettings = Field(default_factory=IqfeedSettings, description="iqfeed: where IQConnect listens.")
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
 
     @field_validator("provider", mode="before")
@@ -92,22 +107,26 @@ class BarSource(Block):
     def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
         """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
         for other in (self, *others):
-            if other.provider is Provider.INTERACTIVE_BROKERS:
-                rule = "no provider that adjusts for splits without telling them, as interactive_brokers does"
+            if other.provider in (Provider.INTERACTIVE_BROKERS, Provider.IQFEED):
+                rule = f"no provider that adjusts for splits without telling them, as {other.provider} does"
                 raise InvalidValue(f"fallbacks of bar source {self.name}", other.name, rule)
             if other.mic != self.mic:
                 raise InvalidValue(f"mic of fallback {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
         first = self.source()
         symbols = self.symbols or list(first.instruments())
         behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
-        return FailoverBars([first, *behind], self._basis(), trail)
+        return FailoverBars([first, *behind], self.basis, trail)
 
-    def _basis(self) -> bars.PriceBasis:
+    @property
+    def basis(self) -> bars.PriceBasis:
+        """Return what has been done to the prices that it gives."""
         match self.provider:
             case Provider.FILES:
                 return self.price_basis
             case Provider.SAMPLE:
                 return bars.PriceBasis.ADJUSTED
+            case Provider.IQFEED:
+                return bars.PriceBasis.SPLIT_ADJUSTED
             case _:
                 return bars.PriceBasis.RAW
 
@@ -122,10 +141,14 @@ class BarSource(Block):
                 return self._yahoo()
             case Provider.INTERACTIVE_BROKERS:
                 return self._interactive_brokers()
+            case Provider.IQFEED:
+                return IqfeedBars(self._named(), settings=self.iqfeed, mic=self.mic, name=self.name)
             case Provider.ALPHA_VANTAGE:
                 return self._with_key(AlphaVantageBars)
             case Provider.NASDAQ_DATA_LINK:
                 return self._with_key(NasdaqDataLinkBars)
+            case Provider.MASSIVE:
+                return MassiveBars(self._named(), self._massive(), mic=self.mic)
 
     def _files(self) -> CsvBars:
         if self.path is None:
@@ -152,12 +175,40 @@ class BarSource(Block):
         )
 
     def _with_key(self, kind: type[AlphaVantageBars] | type[NasdaqDataLinkBars]) -> bars.BarSource:
+        return kind(
+            self._named(),
+            api_key=self._key(),
+            mic=self.mic,
+            base_url=self.base_url,
+            budget=self._budget(),
+            name=self.name,
+        )
+
+    def _massive(self) -> MassiveApi:
+        return MassiveApi(api_key=self._key(), base_url=self.base_url, budget=self._budget(), name=self.name)
+
+    def _key(self) -> SecretStr:
         if self.api_key is None:
             raise InvalidValue(f"api_key of bar source {self.name}", None, f"given, as the provider is {self.provider}")
         if self.mic not in US_MICS:
             rule = f"a US exchange, as {self.provider} does not say in which currency it quotes"
             raise InvalidValue(f"mic of bar source {self.name}", self.mic, rule)
-        return kind(self._named(), api_key=self.api_key, mic=self.mic, base_url=self.base_url, name=self.name)
+        return self.api_key
+
+    def _budget(self) -> SourceBudget | None:
+        limits = self._limits()
+        return source_budget(self.provider, limits, base_url=self.base_url) if limits else None
+
+    def _limits(self) -> tuple[RequestLimit, ...]:
+        match self.provider, self.requests_per_minute:
+            case Provider.NASDAQ_DATA_LINK, _:
+                return nasdaq_data_link_bars.LIMITS
+            case Provider.ALPHA_VANTAGE, None:
+                return alpha_vantage_bars.FREE_LIMITS
+            case Provider.MASSIVE, None:
+                return massive_api.FREE_LIMITS
+            case _, limit:
+                return (RequestLimit(requests=limit, within=timedelta(minutes=1)),) if limit else ()
 
     def _named(self) -> tuple[str, ...]:
         if not self.symbols:

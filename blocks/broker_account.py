@@ -111,10 +111,8 @@ class BrokerAccount(Block):
         """
         if self.is_simulated:
             return PaperBroker(around.engine, account=self.account, market=around.market, settings=self.paper, now=now)
-        if self.bar_source.price_basis is not bars.PriceBasis.RAW:
-            raise InvalidValue(
-                f"price_basis of {self.bar_source.name}", self.bar_source.price_basis, "raw, to trade by it"
-            )
+        if (basis := self.bar_source.basis) is not bars.PriceBasis.RAW:
+            raise InvalidValue(f"price_basis of {self.bar_source.name}", basis, "raw, to trade by it")
         return IbBroker(
             around.engine,
             account=self.account,

@@ -75,6 +75,11 @@ def test_no_error_carries_the_address_with_the_key_behind_it():
     assert caught.value.__cause__ is None
 
 
+def test_a_path_that_is_none_is_told():
+    with pytest.raises(SourceUnavailable, match="InvalidURL"):
+        an_api("http://127.0.0.1:1").get("/q\x00", {})
+
+
 def test_an_address_that_is_none_is_told():
     with pytest.raises(InvalidValue, match="base_url of acme is 'http://\\[::1', but must be an address"):
         an_api("http://[::1")
