@@ -17,6 +17,7 @@ NAME = "alpaca"
 DATA_URL, STREAM_URL = "https://data.alpaca.markets", "wss://stream.data.alpaca.markets"
 TRADING_URL = "https://paper-api.alpaca.markets"
 A_MINUTE = 60.0
+SHOWN = 300  # characters of a foreign text
 _KEY = re.compile(r"[!-~]+")  # what an HTTP header takes as it is
 
 
@@ -72,9 +73,9 @@ class AlpacaAccess:
                 example = "wss://host" if name == "stream_url" else "https://host"
                 raise InvalidValue(f"{name} of {NAME}", address, f"an address such as {example}")
 
-    def without_keys(self, text: str) -> str:
-        """Return a foreign text without the keys."""
-        return without_key(without_key(text, self.api_key), self.api_secret)
+    def shown(self, text: str) -> str:
+        """Return a foreign text as it can be shown: one line, cut, and without the keys if they came back to us."""
+        return " ".join(without_key(without_key(text, self.api_key), self.api_secret).split())[:SHOWN]
 
     def shared_budget(self) -> RequestBudget:
         """Return the budget of requests with this key; Alpaca counts them by account."""

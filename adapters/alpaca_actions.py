@@ -8,11 +8,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from pydantic import SecretStr
-
 from adapters.plain_decimals import plain
-from adapters.quoted_rows import day_of, decimal_of, quoted
-from trading.errors import BarsInvalid, InvalidValue
+from adapters.quoted_rows import day_of, decimal_of
+from trading.errors import InvalidValue
 from trading.market.adjustments import CashDividend, CorporateAction, Split
 
 TYPES = ("forward_split", "reverse_split", "stock_dividend", "cash_dividend")
@@ -31,17 +29,16 @@ class JudgedActions:
     broken: Mapping[str, str] = field(default_factory=dict)
 
 
-def judged_actions(answers: Iterable[Mapping[str, Any]], first: date, last: date, key: SecretStr) -> JudgedActions:
+def judged_actions(answers: Iterable[Mapping[str, Any]], first: date, last: date) -> JudgedActions:
     """Return the corporate actions with ex-dates between two days, both included.
 
     Two dividends of one ex-date, such as a special one, are one payment; two splits are one after the other.
 
     Args:
         answers: entries by type.
-        key: hidden in what is told of a wrong entry.
 
     Raises:
-        BarsInvalid: an answer does not say of what it is about.
+        InvalidValue: an answer does not say of what it is about.
 
     Source: docs.alpaca.markets/reference/corporateactions-1; the example answers of github.com/alpacahq/alpaca-py,
     tests/data/test_historical_corporate_actions_data.py.
@@ -51,14 +48,15 @@ def judged_actions(answers: Iterable[Mapping[str, Any]], first: date, last: date
     broken: dict[str, str] = {}
     for kind, symbol, entry in chain.from_iterable(_entries(answer) for answer in answers):
         try:
-            ex_date = _ex_date(entry, key)
+            ex_date = _ex_date(entry)
             if not first <= ex_date <= last:
                 continue
+            rate = _rate(entry, "rate") if kind == "cash_dividend" else _new_per_old(kind, entry)
             if kind == "cash_dividend":
-                paid[symbol, ex_date] += _rate(entry, "rate", key)
+                paid[symbol, ex_date] += rate
             else:
-                ratios[symbol, ex_date] *= _new_per_old(kind, entry, key)
-        except (BarsInvalid, InvalidValue) as exc:
+                ratios[symbol, ex_date] *= rate
+        except InvalidValue as exc:
             broken.setdefault(symbol, f"{kind}: {exc}")
     actions: dict[str, list[CorporateAction]] = defaultdict(list)
     for (symbol, ex_date), ratio in ratios.items():
@@ -72,27 +70,27 @@ def _entries(answer: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str,
     for kind in TYPES:
         entries = answer.get(f"{kind}s", [])
         if not isinstance(entries, list):
-            raise BarsInvalid("corporate actions", f"{kind}s is no list")
+            raise InvalidValue(f"{kind}s", entries, "a list")
         for entry in entries:
             if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):
-                raise BarsInvalid("corporate actions", f"an entry of {kind}s has no symbol")
+                raise InvalidValue(f"{kind}s", entry, "entries with a symbol each")
             yield kind, entry["symbol"], entry
 
 
-def _ex_date(entry: Mapping[str, Any], key: SecretStr) -> date:
+def _ex_date(entry: Mapping[str, Any]) -> date:
     if (day := day_of(entry.get("ex_date"))) is None:
-        raise BarsInvalid("ex_date", f"it is {quoted(entry.get('ex_date'), key)}, which is no date")
+        raise InvalidValue("ex_date", entry.get("ex_date"), "a date")
     return day
 
 
-def _rate(entry: Mapping[str, Any], name: str, key: SecretStr) -> Decimal:
+def _rate(entry: Mapping[str, Any], name: str) -> Decimal:
     rate = decimal_of(entry.get(name))
     if rate is None or rate <= 0:
-        raise BarsInvalid(name, f"it is {quoted(entry.get(name), key)}, which is no number above 0")
+        raise InvalidValue(name, entry.get(name), "a number above 0")
     return rate
 
 
-def _new_per_old(kind: str, entry: Mapping[str, Any], key: SecretStr) -> Decimal:
+def _new_per_old(kind: str, entry: Mapping[str, Any]) -> Decimal:
     if kind == "stock_dividend":
-        return 1 + _rate(entry, "rate", key)
-    return _rate(entry, "new_rate", key) / _rate(entry, "old_rate", key)
+        return 1 + _rate(entry, "rate")
+    return _rate(entry, "new_rate") / _rate(entry, "old_rate")

@@ -18,12 +18,14 @@ from trading.errors import InvalidValue, SourceUnavailable
 if TYPE_CHECKING:
     from adapters.alpaca_clients import ActionsClient, ContractClient, HeadlineClient, OneTry, OptionClient, StockClient
 
+R = TypeVar("R")
 T = TypeVar("T")
 Client = TypeVar("Client", bound="OneTry")
 
+# What alpaca-py raises over a broken answer: whatever Python error its parsing happens to end in.
+BROKEN = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
 SYMBOLS_A_REQUEST = 100
 _NO_SYMBOL = re.compile(r"invalid symbol: ([^\s\"]+)")  # it names one of them, and answers on none
-_SHOWN = 300  # characters of a foreign text
 
 
 class RequestRefused(SourceUnavailable):
@@ -84,50 +86,49 @@ class AlpacaApi:
 
         return self._made(HeadlineClient, self._access.base_url)
 
-    def ask(self, call: Callable[[], T]) -> T:
-        """Return what a call of a client gives.
+    def ask(self, call: Callable[[R], T], request: R) -> T:
+        """Return what a client gives for a request.
 
         Raises:
             RequestRefused: Alpaca answers 4xx to this request.
             SourceUnavailable: there is no answer, it speaks for Alpaca as a whole, or it is none.
         """
         try:
-            return call()
+            return call(request)
         except vendor_errors() as exc:
             error = self._translated(exc)
         raise error  # here, so that the foreign error, whose text may hold a key, does not hang on to it
 
     def in_batches(
-        self, symbols: Sequence[str], call: Callable[[list[str]], Any]
-    ) -> tuple[list[Mapping[str, Any]], frozenset[str]]:
-        """Ask for some symbols at a time; return the answers, and the symbols of which Alpaca says that they are none.
+        self, symbols: Sequence[str], call: Callable[[R], Any], request_for: Callable[[list[str]], R]
+    ) -> list[Mapping[str, Any]]:
+        """Return the answers on some symbols at a time.
 
         One symbol that is none has Alpaca refuse all of a request, so that the others are asked for again without it.
         """
         answers: list[Mapping[str, Any]] = []
-        refused: set[str] = set()
         for start in range(0, len(symbols), SYMBOLS_A_REQUEST):
             batch = list(symbols[start : start + SYMBOLS_A_REQUEST])
             while batch:
                 try:
-                    answers.append(self._asked(call, batch))
+                    answers.append(self._object(self.ask(call, request_for(batch))))
                     break
                 except RequestRefused as exc:
                     named = _NO_SYMBOL.search(exc.why)
                     if named is None or named[1] not in batch:
                         raise
-                    refused.add(named[1])
                     batch.remove(named[1])
-        return answers, frozenset(refused)
+        return answers
 
-    def by_symbol(self, symbols: Sequence[str], call: Callable[[list[str]], Any]) -> dict[str, Any]:
+    def by_symbol(
+        self, symbols: Sequence[str], call: Callable[[R], Any], request_for: Callable[[list[str]], R]
+    ) -> dict[str, Any]:
         """Ask for some symbols at a time; return the answers by symbol, of those asked that have one."""
-        answers, _ = self.in_batches(symbols, call)
+        answers = self.in_batches(symbols, call, request_for)
         together = {symbol: answer for each in answers for symbol, answer in each.items()}
         return {symbol: together[symbol] for symbol in symbols if together.get(symbol) is not None}
 
-    def _asked(self, call: Callable[[list[str]], Any], batch: list[str]) -> Mapping[str, Any]:
-        answer = self.ask(lambda: call(batch))
+    def _object(self, answer: object) -> Mapping[str, Any]:
         if not isinstance(answer, dict):
             raise SourceUnavailable(self._name, f"an answer that is no JSON object but {type(answer).__name__}")
         return answer
@@ -157,15 +158,13 @@ class AlpacaApi:
         from alpaca.common.exceptions import APIError
 
         if not isinstance(exc, APIError):
-            return SourceUnavailable(self._name, self._shown(f"{type(exc).__name__} {exc}"))
+            read = "its answer cannot be read: " if isinstance(exc, BROKEN) and not isinstance(exc, OSError) else ""
+            return SourceUnavailable(self._name, self._access.shown(f"{read}{type(exc).__name__} {exc}"))
         status, headers = exc.status_code or 0, exc.response.headers if exc.response is not None else {}
         if (why := refusal(status, headers.get("Retry-After"))) is None:
-            return RequestRefused(self._name, self._shown(f"{status} and {exc}"), status)
+            return RequestRefused(self._name, self._access.shown(f"{status} and {exc}"), status)
         said = f" ({exc})" if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else ""  # such as: not paid for
-        return SourceUnavailable(self._name, self._shown(why + said))
-
-    def _shown(self, text: str) -> str:
-        return " ".join(self._access.without_keys(text).split())[:_SHOWN]
+        return SourceUnavailable(self._name, self._access.shown(why + said))
 
 
 def library(module: str) -> ModuleType:
@@ -188,10 +187,9 @@ def library(module: str) -> ModuleType:
 
 
 def vendor_errors() -> tuple[type[Exception], ...]:
-    """Return what alpaca-py and what it is built on raise; a broken answer ends in some Python error of its parsing."""
+    """Return what alpaca-py and what it is built on raise."""
     from alpaca.common.exceptions import APIError, RetryException
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
-    broken = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
-    return APIError, RetryException, RequestException, HTTPError, OSError, *broken
+    return APIError, RetryException, RequestException, HTTPError, OSError, *BROKEN

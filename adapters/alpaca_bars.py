@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,7 @@ from adapters.alpaca_actions import TYPES, JudgedActions, judged_actions
 from adapters.alpaca_api import AlpacaApi
 from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each, quoted
 from adapters.table_bars import asked_symbols
-from trading.errors import BarsInvalid, SourceUnavailable
+from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
 
@@ -36,6 +35,9 @@ class AlpacaBars:
         mic: ISO 10383 code of the exchange of all symbols.
         name: recorded with every bar.
 
+    Raises:
+        InvalidValue: alpaca-py is not installed.
+
     Source: docs.alpaca.markets/reference/stockbars; a daily bar's `t` is midnight in New York.
     """
 
@@ -46,7 +48,7 @@ class AlpacaBars:
         self._offered: Mapping[str, Instrument] = {
             symbol: Equity(symbol=symbol, mic=mic, currency=CURRENCY) for symbol in symbols
         }
-        self._access = access
+        self._access, self._api = access, AlpacaApi(name, access)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol."""
@@ -62,8 +64,8 @@ class AlpacaBars:
                 failed.
         """
         asked = asked_symbols(symbols, first, last)
-        rows = self._api.by_symbol(asked, lambda batch: self._bars(batch, first, last))
-        known = {*rows, *self._api.by_symbol([symbol for symbol in asked if symbol not in rows], self._latest)}
+        rows = self._bars(asked, first, last)
+        known = {*rows, *self._latest([symbol for symbol in asked if symbol not in rows])}
         judged = self._actions([symbol for symbol in asked if symbol in rows], first, actions_until(last))
 
         def answer(symbol: str) -> QuotedRows | FetchOutcome:
@@ -71,7 +73,7 @@ class AlpacaBars:
                 text = f"{self.name} does not know {symbol}"
                 return FetchOutcome(symbol=symbol, status=FetchStatus.UNKNOWN_SYMBOL, text=text)
             if symbol in judged.broken:
-                return failed(self.name, symbol, judged.broken[symbol])
+                return failed(self.name, symbol, self._access.shown(judged.broken[symbol]))
             return self._quoted(symbol, rows.get(symbol, []))
 
         fetched = fetch_each(self.name, asked, first, last, answer)
@@ -79,52 +81,55 @@ class AlpacaBars:
         actions = [action for symbol in given for action in judged.actions.get(symbol, ())]
         return replace(fetched, actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol, type(a).__name__))))
 
-    @cached_property
-    def _api(self) -> AlpacaApi:
-        return AlpacaApi(self.name, self._access)
-
-    def _bars(self, symbols: list[str], first: date, last: date) -> Any:
+    def _bars(self, symbols: Sequence[str], first: date, last: date) -> dict[str, Any]:
         from alpaca.data.enums import Adjustment, DataFeed
         from alpaca.data.requests import StockBarsRequest
         from alpaca.data.timeframe import TimeFrame
 
         # The end is the time of the last bar itself: one in the future is refused to those who have not paid for it.
-        request = StockBarsRequest(
-            symbol_or_symbols=symbols,
-            timeframe=TimeFrame.Day,
-            start=datetime.combine(first, time(), NEW_YORK),
-            end=datetime.combine(last, time(), NEW_YORK),
-            adjustment=Adjustment.RAW,
-            feed=DataFeed(self._access.feed.of_history.value),
+        return self._api.by_symbol(
+            symbols,
+            self._api.stocks.get_stock_bars,
+            lambda batch: StockBarsRequest(
+                symbol_or_symbols=batch,
+                timeframe=TimeFrame.Day,
+                start=datetime.combine(first, time(), NEW_YORK),
+                end=datetime.combine(last, time(), NEW_YORK),
+                adjustment=Adjustment.RAW,
+                feed=DataFeed(self._access.feed.of_history.value),
+            ),
         )
-        return self._api.stocks.get_stock_bars(request)
 
-    def _latest(self, symbols: list[str]) -> Any:
+    def _latest(self, symbols: Sequence[str]) -> dict[str, Any]:
         from alpaca.data.enums import DataFeed
         from alpaca.data.requests import StockLatestBarRequest
 
-        request = StockLatestBarRequest(symbol_or_symbols=symbols, feed=DataFeed(self._access.feed.value))
-        return self._api.stocks.get_stock_latest_bar(request)
+        feed = DataFeed(self._access.feed.value)
+        return self._api.by_symbol(
+            symbols,
+            self._api.stocks.get_stock_latest_bar,
+            lambda batch: StockLatestBarRequest(symbol_or_symbols=batch, feed=feed),
+        )
 
-    def _actions(self, symbols: list[str], first: date, until: date) -> JudgedActions:
+    def _actions(self, symbols: Sequence[str], first: date, until: date) -> JudgedActions:
         from alpaca.data.enums import CorporateActionsType
         from alpaca.data.requests import CorporateActionsRequest
 
-        def ask(batch: list[str]) -> Any:
-            request = CorporateActionsRequest(
+        answers = self._api.in_batches(
+            symbols,
+            self._api.actions.get_corporate_actions,
+            lambda batch: CorporateActionsRequest(
                 symbols=batch,
                 types=[CorporateActionsType(kind) for kind in TYPES],
                 start=first,
-                end=until + PAID_WITHIN,
+                end=min(until, date.max - PAID_WITHIN) + PAID_WITHIN,
                 limit=None,  # all pages: a number would be the most that are given in all
-            )
-            return self._api.actions.get_corporate_actions(request)
-
-        answers, _ = self._api.in_batches(symbols, ask)
+            ),
+        )
         try:
-            return judged_actions(answers, first, until, self._access.api_key)
-        except BarsInvalid as exc:
-            raise SourceUnavailable(self.name, str(exc)) from exc
+            return judged_actions(answers, first, until)
+        except InvalidValue as exc:
+            raise SourceUnavailable(self.name, self._access.shown(f"corporate actions: {exc}")) from None
 
     def _quoted(self, symbol: str, bars: object) -> QuotedRows | FetchOutcome:
         if not isinstance(bars, list) or not all(isinstance(bar, dict) for bar in bars):
