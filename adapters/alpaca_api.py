@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
+from http.client import HTTPException
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -156,10 +157,12 @@ class AlpacaApi:
 
     def _translated(self, exc: Exception) -> SourceUnavailable:
         from alpaca.common.exceptions import APIError
+        from requests.exceptions import JSONDecodeError
 
         if not isinstance(exc, APIError):
-            read = "its answer cannot be read: " if isinstance(exc, BROKEN) and not isinstance(exc, OSError) else ""
-            return SourceUnavailable(self._name, self._access.shown(f"{read}{type(exc).__name__} {exc}"))
+            unread = isinstance(exc, JSONDecodeError) or (isinstance(exc, BROKEN) and not isinstance(exc, OSError))
+            why = f"{'its answer cannot be read: ' * unread}{type(exc).__name__} {exc}"
+            return SourceUnavailable(self._name, self._access.shown(why))
         status, headers = exc.status_code or 0, exc.response.headers if exc.response is not None else {}
         if (why := refusal(status, headers.get("Retry-After"))) is None:
             return RequestRefused(self._name, self._access.shown(f"{status} and {exc}"), status)
@@ -192,4 +195,4 @@ def vendor_errors() -> tuple[type[Exception], ...]:
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
-    return APIError, RetryException, RequestException, HTTPError, OSError, *BROKEN
+    return APIError, RetryException, RequestException, HTTPError, HTTPException, OSError, *BROKEN
