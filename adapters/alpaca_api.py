@@ -161,8 +161,8 @@ class AlpacaApi:
 
         if not isinstance(exc, APIError):
             unread = isinstance(exc, JSONDecodeError) or (isinstance(exc, BROKEN) and not isinstance(exc, OSError))
-            why = f"{'its answer cannot be read: ' * unread}{type(exc).__name__} {exc}"
-            return SourceUnavailable(self._name, self._access.shown(why))
+            said = f"{'its answer cannot be read: ' * unread}{type(exc).__name__} {exc}"
+            return SourceUnavailable(self._name, self._access.shown(said))
         status, headers = exc.status_code or 0, exc.response.headers if exc.response is not None else {}
         if (why := refusal(status, headers.get("Retry-After"))) is None:
             return RequestRefused(self._name, self._access.shown(f"{status} and {exc}"), status)
