@@ -122,6 +122,10 @@ class AlpacaServer:
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         self._instead[path] = Response(text, status, headers, content_type="application/json")
 
+    def answers_as_usual(self) -> None:
+        """Answer to everything from what there is."""
+        self._instead.clear()
+
     def access(self, folder: Path, *, key: str = KEY, **settings: Any) -> AlpacaAccess:
         """Return the way to here, with a budget of its own."""
         address = self.http.url_for("").rstrip("/")
