@@ -44,7 +44,7 @@ class AlpacaAccess:
     """What all adapters of Alpaca need to ask it.
 
     Attributes:
-        feed: IEX is free; it is 2 to 3 % of the volume, so that its bars are not those of the tape.
+        feed: IEX is free, and 2 to 3 % of the volume.
         base_url: of market data.
         stream_url: of quotes that arrive by themselves.
         trading_url: of the list of option contracts, which Alpaca keeps with its orders.
@@ -71,7 +71,8 @@ class AlpacaAccess:
             address = getattr(self, name)
             if not re.fullmatch(rf"{scheme}://[^\s/@?#]+(/[^\s?#]*)?", address):
                 example = "wss://host" if name == "stream_url" else "https://host"
-                raise InvalidValue(f"{name} of {NAME}", address, f"an address such as {example}")
+                shown = "***" if "@" in address else address
+                raise InvalidValue(f"{name} of {NAME}", shown, f"an address such as {example}, without a password")
 
     def shown(self, text: str) -> str:
         """Return a foreign text as it can be shown: one line, cut, and without the keys if they came back to us."""

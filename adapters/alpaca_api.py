@@ -183,7 +183,7 @@ def library(module: str) -> ModuleType:
         try:
             return import_module(module)
         except ModuleNotFoundError as exc:
-            if exc.name is None or exc.name.partition(".")[0] not in ("alpaca", "msgpack", "websockets"):
+            if exc.name is None or exc.name.partition(".")[0] != "alpaca":
                 raise
             rule = "installed to ask Alpaca: `pip install openbell[alpaca]`"
             raise InvalidValue("library alpaca-py", None, rule) from exc

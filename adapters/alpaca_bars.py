@@ -27,8 +27,8 @@ PAID_WITHIN = timedelta(days=120)
 class AlpacaBars:
     """Raw daily bars, splits and cash dividends of US shares.
 
-    Only ask for sessions that have closed: of a running one Alpaca serves the bar so far. Spin-offs, mergers and
-    changes of name are not told.
+    Only ask for sessions that have closed: of a running one Alpaca serves the bar so far. The feed SIP has the bars of
+    the tape, and is free for what is older than 15 minutes. Spin-offs, mergers and changes of name are not told.
 
     Args:
         symbols: what is offered, spelled as BRK.B.
@@ -57,7 +57,7 @@ class AlpacaBars:
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedBars:
         """Return the bars of all sessions from `first` to `last`, both included.
 
-        A symbol without bars in the range is unknown if Alpaca has no latest bar of it either.
+        A symbol without bars in the range is unknown if Alpaca has no latest bar of it either, from IEX.
 
         Raises:
             SourceUnavailable: Alpaca does not answer properly, limits or refuses us, or GIVE_UP_AFTER symbols in a row
@@ -104,11 +104,10 @@ class AlpacaBars:
         from alpaca.data.enums import DataFeed
         from alpaca.data.requests import StockLatestBarRequest
 
-        feed = DataFeed(self._access.feed.value)
         return self._api.by_symbol(
             symbols,
             self._api.stocks.get_stock_latest_bar,
-            lambda batch: StockLatestBarRequest(symbol_or_symbols=batch, feed=feed),
+            lambda batch: StockLatestBarRequest(symbol_or_symbols=batch, feed=DataFeed.IEX),  # the latest all may ask
         )
 
     def _actions(self, symbols: Sequence[str], first: date, until: date) -> JudgedActions:
@@ -152,6 +151,6 @@ class AlpacaBars:
 def _session(at: object) -> object:
     """Return the day in New York of a time in UTC; as it is what is no time."""
     if isinstance(at, str) and "T" in at:
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             return f"{datetime.fromisoformat(at).astimezone(NEW_YORK):%Y-%m-%d}"
     return at

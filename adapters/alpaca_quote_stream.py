@@ -1,7 +1,6 @@
 """Quotes from Alpaca as they arrive, through alpaca-py: made anew when lost, never taken for fresh when not."""
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -61,9 +60,9 @@ class AlpacaQuoteStream:
         """
         async with self._one_at_a_time:
             new = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._lines]
-            if not new and self._is_running():
-                return
             self._lines |= {symbol: self._unheard(symbol) for symbol in new}
+            if not self._lines or (not new and self._is_running()):
+                return
             why, refused = await self._ask_for(new)
             if refused:
                 self._forget(new)
@@ -172,7 +171,7 @@ class AlpacaQuoteStream:
 
 def _time_of(value: Any) -> datetime:
     """Return the time of a quote, a timestamp of MessagePack."""
-    seconds = value.to_unix() if hasattr(value, "to_unix") else math.nan
-    if not math.isfinite(seconds):
-        raise InvalidValue("time", value, "a timestamp of MessagePack")
-    return datetime.fromtimestamp(seconds, UTC)
+    if hasattr(value, "to_unix"):
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(value.to_unix(), UTC)
+    raise InvalidValue("time", value, "a timestamp of MessagePack")

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from alpaca.data.live.stock import StockDataStream
+from msgpack.exceptions import UnpackException  # type: ignore[import-untyped]  # it ships no types
 from websockets.exceptions import WebSocketException
 
 from adapters.alpaca_access import AlpacaAccess
+from adapters.alpaca_api import BROKEN
 
+SOCKET_ERRORS = (WebSocketException, UnpackException, OSError, *BROKEN)
 _WIRE = logging.getLogger("adapters.alpaca_socket.wire")
 _WIRE.setLevel(logging.WARNING)  # at DEBUG websockets writes every frame to it, the one with the keys too
 
@@ -89,7 +92,7 @@ class QuoteSocket(StockDataStream):
     async def _said(self, message: Any) -> None:
         try:
             await message
-        except (WebSocketException, OSError) as exc:
+        except SOCKET_ERRORS as exc:
             self._lost(self._access.shown(f"{type(exc).__name__} {exc}"))
 
     async def _start_ws(self) -> None:

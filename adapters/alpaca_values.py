@@ -33,7 +33,7 @@ def time_of(value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             at = datetime.fromisoformat(value)
             if at.tzinfo is not None:
                 return at.astimezone(UTC)

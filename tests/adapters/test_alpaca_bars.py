@@ -179,6 +179,7 @@ def beside_a_good_one(alpaca: AlpacaServer, folder: Path, rows: Any) -> tuple[Fe
         (with_value("c", float("nan")), "close of 2020-08-28 is nan, which is no number"),
         (with_value("v", None), "volume of 2020-08-28 is None, which is no number"),
         (without("o"), "2020-08-28 has no open"),
+        (with_value("t", "0001-01-01T00:00:00+14:00"), "a row's day is '0001-01-01T00:00:00+14:00', which is no date"),
         (with_value("t", "yesterday"), "a row's day is 'yesterday', which is no date"),
         (without("t"), "a row's day is None, which is no date"),
         (with_value("c", KEY.lower()), "close of 2020-08-28 is '***', which is no number"),
@@ -211,6 +212,8 @@ def test_one_symbol_that_is_none_does_not_have_the_others_refused(alpaca: Alpaca
 
     unknown = FetchStatus.UNKNOWN_SYMBOL
     assert statuses(fetched) == {"CSP1": unknown, "AAPL": FetchStatus.OK, "brk.b": unknown, "NOSUCH": unknown}
+    latest = [arguments for path, arguments in alpaca.asked if path == "/v2/stocks/bars/latest"]
+    assert latest[-1] == {"symbols": "NOSUCH", "feed": "iex"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Alpaca's stream of quotes through alpaca-py, against a server on loopback: what arrives, is lost and is told."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from adapters.alpaca_access import AlpacaAccess, AlpacaFeed
@@ -168,6 +170,30 @@ async def test_a_server_that_says_nothing_is_given_up_within_the_time_out(alpaca
         assert stream.stale(timedelta(hours=1)) == ("AAPL",)
 
 
+def test_every_error_of_websockets_and_messagepack_counts_as_a_lost_connection():
+    import msgpack.exceptions
+    import websockets.exceptions
+
+    from adapters.alpaca_socket import SOCKET_ERRORS
+
+    found = {
+        kind
+        for module in (websockets.exceptions, msgpack.exceptions)
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, Exception) and kind is not Exception
+    }
+
+    assert len(found) >= 30
+    assert {kind for kind in found if not issubclass(kind, SOCKET_ERRORS)} == set()
+
+
+async def test_a_subscription_of_nothing_connects_nowhere(alpaca: AlpacaStream, tmp_path: Path):
+    async with stream_of(alpaca.access(tmp_path), Clock()) as stream:
+        await stream.subscribe([])
+
+        assert (stream.quotes(), stream.stale(SOON), alpaca.connections) == ({}, (), 0)
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -177,6 +203,7 @@ async def test_a_server_that_says_nothing_is_given_up_within_the_time_out(alpaca
         [7, None, {"T": "q"}, {"T": "zzz"}],
         [{"T": "q", "S": "AAPL", "bp": "NaN", "ap": 1, "t": 1}],
         [{"T": "q", "S": "AAPL", "bp": 1, "ap": 1, "t": "today"}],
+        [{"T": "q", "S": "AAPL", "bp": 1, "ap": 1, "t": msgpack.Timestamp(1 << 50)}],
         [{"T": "q", "S": "ZZZ", "bp": 1, "ap": 1}],
         [{"T": "error", "code": 500, "msg": f"internal error {KEY}"}],
     ],

@@ -108,6 +108,7 @@ def test_a_quote_of_yesterday_says_so(alpaca: AlpacaServer, tmp_path: Path):
         (a_snapshot(ask=float("nan")), "ap is nan, but must be"),
         (a_snapshot(last=-1), "p is -1, but must be"),
         (a_snapshot(at="yesterday"), "time is 'yesterday'"),
+        (a_snapshot(at="0001-01-01T00:00:00+14:00"), "time is '0001-01-01"),
         (a_snapshot(at="2022-03-18T14:33:58"), "time is '2022-03-18T14:33:58'"),
         ([], "snapshot is [], but must be a JSON object"),
         ({"latestQuote": 7}, "latestQuote and latestTrade is [7, {}]"),
@@ -226,6 +227,19 @@ def test_every_error_becomes_the_one_of_ours_without_a_foreign_one_behind_it(alp
 def test_a_key_that_no_header_takes_is_refused_without_being_shown(alpaca: AlpacaServer, tmp_path: Path, key: str):
     with pytest.raises(InvalidValue, match=r"api_key of alpaca is '\*\*\*', but must be"):
         alpaca.access(tmp_path, key=key)
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "shown"),
+    [
+        ("base_url", "data.alpaca.markets", "'data.alpaca.markets'"),
+        ("stream_url", "https://stream.data.alpaca.markets", "'https://stream"),
+        ("trading_url", "https://me:secret@host", r"'\*\*\*'"),
+    ],
+)
+def test_what_is_no_address_is_refused(alpaca: AlpacaServer, tmp_path: Path, setting: str, address: str, shown: str):
+    with pytest.raises(InvalidValue, match=f"{setting} of alpaca is {shown}.*, but must be an address such as"):
+        alpaca.access(tmp_path, **{setting: address})
 
 
 def test_without_the_library_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch):
