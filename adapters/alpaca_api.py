@@ -177,9 +177,8 @@ def library(module: str) -> ModuleType:
         InvalidValue: alpaca-py is not installed.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "websockets.legacy is deprecated", DeprecationWarning
-        )  # alpaca-py 0.44 uses it
+        # alpaca-py 0.44 uses it, on import of any of its modules.
+        warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
         try:
             return import_module(module)
         except ModuleNotFoundError as exc:

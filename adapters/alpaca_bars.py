@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from adapters.alpaca_access import AlpacaAccess
 from adapters.alpaca_actions import TYPES, JudgedActions, judged_actions
 from adapters.alpaca_api import AlpacaApi
-from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each, quoted
+from adapters.quoted_rows import QuotedRows, actions_until, failed, fetch_each
 from adapters.table_bars import asked_symbols
 from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
@@ -73,13 +73,17 @@ class AlpacaBars:
                 text = f"{self.name} does not know {symbol}"
                 return FetchOutcome(symbol=symbol, status=FetchStatus.UNKNOWN_SYMBOL, text=text)
             if symbol in judged.broken:
-                return failed(self.name, symbol, self._access.shown(judged.broken[symbol]))
+                return failed(self.name, symbol, judged.broken[symbol])
             return self._quoted(symbol, rows.get(symbol, []))
 
         fetched = fetch_each(self.name, asked, first, last, answer)
         given = {outcome.symbol for outcome in fetched.outcomes if outcome.status is FetchStatus.OK}
         actions = [action for symbol in given for action in judged.actions.get(symbol, ())]
-        return replace(fetched, actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol, type(a).__name__))))
+        return replace(
+            fetched,
+            outcomes=tuple(replace(outcome, text=self._access.shown(outcome.text)) for outcome in fetched.outcomes),
+            actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol, type(a).__name__))),
+        )
 
     def _bars(self, symbols: Sequence[str], first: date, last: date) -> dict[str, Any]:
         from alpaca.data.enums import Adjustment, DataFeed
@@ -132,7 +136,7 @@ class AlpacaBars:
 
     def _quoted(self, symbol: str, bars: object) -> QuotedRows | FetchOutcome:
         if not isinstance(bars, list) or not all(isinstance(bar, dict) for bar in bars):
-            return failed(self.name, symbol, f"its bars are {quoted(bars, self._access.api_key)}")
+            return failed(self.name, symbol, f"its bars are {bars!r}")
         return QuotedRows(
             source=self.name,
             symbol=symbol,

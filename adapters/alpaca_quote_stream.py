@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class AlpacaQuoteStream:
-    """Streaming quotes of US shares; without last prices and sizes, as each would take a channel of the 30 free ones.
+    """Streaming quotes of US shares, without sizes, as AlpacaQuotes, and without last prices.
 
-    Alpaca takes any symbol, also one that does not exist: of that nothing is ever heard. It allows one connection for
-    each account. A quote's `at` is Alpaca's own time of it, so that one that comes late is as old as it is. `close` it.
+    Last prices would take one more of the 30 channels that are free, for each symbol. Alpaca takes any symbol, also one
+    that does not exist: of that nothing is ever heard. It allows one connection for each account. A quote's `at` is
+    Alpaca's own time of it, so that one that comes late is as old as it is. `close` it.
 
     Args:
         now: aware clock.
@@ -145,6 +146,8 @@ class AlpacaQuoteStream:
             bid, ask, at = price(message, "bp"), price(message, "ap"), _time_of(message.get("t"))
         except InvalidValue as exc:
             return replace(before, error=self._access.shown(str(exc)))
+        if before.at is not None and at < before.at:
+            return before
         return replace(before, bid=bid, ask=ask, at=min(at, now), error="")
 
     def _lost(self, why: str) -> None:

@@ -58,11 +58,6 @@ class QuoteSocket(StockDataStream):
         self._reconnect_min_backoff = reconnect_after
         logging.getLogger("alpaca.data.live.websocket").addFilter(_without_traceback)  # the same one again is none more
 
-    @property
-    def wanted(self) -> frozenset[str]:
-        """Return the symbols that every new connection subscribes."""
-        return frozenset(self._handlers["quotes"])
-
     def want(self, symbols: Iterable[str]) -> None:
         """Have these symbols subscribed by every new connection."""
         self._handlers["quotes"].update(dict.fromkeys(symbols, self._dispatch))
@@ -100,7 +95,7 @@ class QuoteSocket(StockDataStream):
             await asyncio.wait_for(super()._start_ws(), self._seconds)
         except TimeoutError:
             why = f"no answer in {self._seconds:g} s"
-        except (WebSocketException, OSError, ValueError, LookupError, TypeError) as exc:
+        except SOCKET_ERRORS as exc:
             why = self._access.shown(f"{type(exc).__name__} {exc}")
         else:
             return

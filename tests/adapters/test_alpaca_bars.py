@@ -11,7 +11,7 @@ from pytest_httpserver import HTTPServer
 
 from adapters.alpaca_access import AlpacaFeed
 from adapters.alpaca_bars import AlpacaBars
-from tests.adapters.alpaca_server import APPLE, APPLE_ACTIONS, KEY, AlpacaServer
+from tests.adapters.alpaca_server import APPLE, APPLE_ACTIONS, KEY, SECRET, AlpacaServer
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
 from trading.errors import SourceUnavailable
 from trading.market.adjustments import CashDividend, Split, adjusted_closes
@@ -182,7 +182,7 @@ def beside_a_good_one(alpaca: AlpacaServer, folder: Path, rows: Any) -> tuple[Fe
         (with_value("t", "0001-01-01T00:00:00+14:00"), "a row's day is '0001-01-01T00:00:00+14:00', which is no date"),
         (with_value("t", "yesterday"), "a row's day is 'yesterday', which is no date"),
         (without("t"), "a row's day is None, which is no date"),
-        (with_value("c", KEY.lower()), "close of 2020-08-28 is '***', which is no number"),
+        (with_value("c", f"{KEY.lower()} {SECRET}"), "close of 2020-08-28 is '*** ***', which is no number"),
         ([*APPLE, APPLE[5]], "2020-09-01 has two rows, of closes 134.18 and 134.18"),
         ("closed", "its bars are 'closed'"),
         ({"t": 1}, "its bars are {'t': 1}"),

@@ -83,6 +83,17 @@ async def test_a_quote_that_stops_goes_stale_and_one_that_comes_late_never_was_f
         assert stream.quotes()["AAPL"].kind is QuoteKind.DELAYED
 
 
+async def test_a_quote_that_was_overtaken_by_a_newer_one_is_left(alpaca: AlpacaStream, tmp_path: Path):
+    async with stream_of(alpaca.access(tmp_path), Clock()) as stream:
+        await stream.subscribe(["AAPL", "MSFT"])
+        await alpaca.quote("AAPL", 12, 13, NOW)
+        await alpaca.quote("AAPL", 10, 11, NOW - timedelta(seconds=1))
+        await alpaca.quote("MSFT", 1, 2, NOW)
+        await until(lambda: stream.quotes()["MSFT"].at)
+
+        assert stream.quotes()["AAPL"].bid == 12
+
+
 async def test_a_cut_connection_is_told_at_once_and_made_anew_with_all_symbols(alpaca: AlpacaStream, tmp_path: Path):
     async with stream_of(alpaca.access(tmp_path), Clock()) as stream:
         await stream.subscribe(["AAPL"])
