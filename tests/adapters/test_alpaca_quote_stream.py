@@ -15,6 +15,7 @@ import pytest
 from adapters.alpaca_access import AlpacaAccess, AlpacaFeed
 from adapters.alpaca_quote_stream import AlpacaQuoteStream
 from tests.adapters.alpaca_server import KEY, SECRET, AlpacaStream
+from tests.adapters.ib.ib_desk import until
 from trading.errors import SourceUnavailable
 from trading.market.quotes import QuoteKind
 
@@ -45,12 +46,6 @@ async def stream_of(access: AlpacaAccess, clock: Callable[[], datetime]) -> Asyn
         yield stream
     finally:
         await stream.close()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - a stream has no event to wait for
-            await asyncio.sleep(0.005)
 
 
 async def test_a_quote_arrives_with_its_own_time(alpaca: AlpacaStream, tmp_path: Path):
