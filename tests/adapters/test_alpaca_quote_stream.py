@@ -1,6 +1,5 @@
 """Alpaca's stream of quotes through alpaca-py, against a server on loopback: what arrives, is lost and is told."""
 
-import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
