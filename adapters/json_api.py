@@ -111,17 +111,20 @@ def _shown(answer: httpx.Response, key: SecretStr | None) -> str:
     return repr(" ".join(without_key(answer.text, key).split())[:_SHOWN])
 
 
-def _refusal(response: httpx.Response, key: SecretStr | None) -> str | None:
-    """Return why an answer speaks for the provider as a whole, if it does."""
-    status = response.status_code
+def refusal(status: int, retry_after: str | None = None, said: str = "") -> str | None:
+    """Return why an answer of that status speaks for the provider as a whole, if it does; `said` is without the key."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        after = response.headers.get("Retry-After")
-        return "429, too many requests" + (f"; it asks to wait {after} s" if after else "")
+        return "429, too many requests" + (f"; it asks to wait {retry_after} s" if retry_after else "")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        told = f"; it says {_shown(response, key)}" if response.content else ""
+        told = f"; it says {said}" if said else ""
         return f"{status}: the key is not accepted, or has no right to this; see the block's `api_key`{told}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return f"{status}: the provider has a fault of its own"
-    if response.is_redirect:
-        return f"{status}: it sends us elsewhere; see the block's `base_url`"
     return None
+
+
+def _refusal(response: httpx.Response, key: SecretStr | None) -> str | None:
+    if response.is_redirect:
+        return f"{response.status_code}: it sends us elsewhere; see the block's `base_url`"
+    said = _shown(response, key) if response.content else ""
+    return refusal(response.status_code, response.headers.get("Retry-After"), said)

@@ -127,19 +127,16 @@ class QuotedRows:
         return list(found.values())
 
     def _day(self, day: object) -> date:
-        if isinstance(day, str) and _DAY.fullmatch(day):
-            with suppress(ValueError):  # 2020-02-30 is written like a date, and is none
-                return date.fromisoformat(day)
-        raise self._invalid(f"a row's day is {quoted(day, self.key)}, which is no date")
+        if (found := day_of(day)) is None:
+            raise self._invalid(f"a row's day is {quoted(day, self.key)}, which is no date")
+        return found
 
     def _number(self, day: date, values: Mapping[str, object], name: str) -> Decimal:
         if name not in values:
             raise self._invalid(f"{day} has no {name}")
-        value = values[name]
-        text = repr(value) if isinstance(value, int | float) else value  # True becomes "True", and no number
-        number = Decimal(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else None
-        if number is None or not math.isfinite(float(number)):
-            raise self._invalid(f"{name} of {day} is {quoted(value, self.key)}, which is no number")
+        number = decimal_of(values[name])
+        if number is None:
+            raise self._invalid(f"{name} of {day} is {quoted(values[name], self.key)}, which is no number")
         return number
 
     def _invalid(self, rule: str) -> BarsInvalid:
@@ -191,6 +188,21 @@ def quoted(value: object, key: SecretStr) -> str:
     """Return a foreign value as it can be shown: one line, cut, and without the key if it came back to us."""
     text = without_key(value if isinstance(value, str) else repr(value), key)
     return repr(text[:SHOWN]) if isinstance(value, str) else text[:SHOWN]
+
+
+def day_of(value: object) -> date | None:
+    """Return the day that a foreign value spells as 2020-02-29; None when it spells none."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):  # 2020-02-30 is written like a date, and is none
+            return date.fromisoformat(value)
+    return None
+
+
+def decimal_of(value: object) -> Decimal | None:
+    """Return the finite number that a foreign value is or spells, exactly; None when it is none."""
+    text = repr(value) if isinstance(value, int | float) else value  # True becomes "True", and no number
+    number = Decimal(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else None
+    return number if number is not None and math.isfinite(float(number)) else None
 
 
 def same_code(one: object, other: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -70,6 +71,21 @@ class RequestBudget:
             yield file
         finally:
             os.close(file)
+
+
+def machine_budget(
+    name: str, *, limit: int, seconds: float, monotonic: Callable[[], float] = time.monotonic
+) -> RequestBudget:
+    """Return the budget of that name, one for all processes of this user on this machine.
+
+    Raises:
+        InvalidValue: its folder belongs to another user.
+    """
+    folder = Path(tempfile.gettempdir()) / f"openbell-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise InvalidValue("folder", str(folder), "this user's own; whoever made it can hold up the desk: remove it")
+    return RequestBudget(folder / f"{name}.requests", limit=limit, seconds=seconds, monotonic=monotonic)
 
 
 def _read(file: int) -> "array[float]":

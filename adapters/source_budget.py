@@ -1,16 +1,13 @@
 """The budget of requests of a provider of data: how often all processes together ask it, and how long one waits."""
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from pathlib import Path
 
-from adapters.request_budget import Priority, RequestBudget
-from trading.errors import InvalidValue, SourceUnavailable
+from adapters.request_budget import Priority, RequestBudget, machine_budget
+from trading.errors import SourceUnavailable
 
 LONGEST_WAIT = timedelta(seconds=75)  # a minute's limit is waited for; a day's is not
 
@@ -73,21 +70,7 @@ def source_budget(provider: str, limits: Sequence[RequestLimit], *, base_url: st
     return SourceBudget([_of(name, limit) for limit in longest_first])
 
 
-def budget_folder() -> Path:
-    """Return the folder of this user's budgets.
-
-    Raises:
-        InvalidValue: it belongs to another user.
-    """
-    folder = Path(tempfile.gettempdir()) / f"openbell-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise InvalidValue("folder", str(folder), "this user's own; whoever made it can hold up the desk: remove it")
-    return folder
-
-
 def _of(name: str, limit: RequestLimit) -> RequestBudget:
     seconds = limit.within.total_seconds()
-    file = budget_folder() / f"{name}-{seconds:.0f}s.requests"
     # A day's limit outlasts a restart of the machine, and with it the monotonic clock.
-    return RequestBudget(file, limit=limit.requests, seconds=seconds, monotonic=time.time)
+    return machine_budget(f"{name}-{seconds:.0f}s", limit=limit.requests, seconds=seconds, monotonic=time.time)

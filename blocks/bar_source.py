@@ -10,6 +10,8 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, field_validator
 
 from adapters import alpha_vantage_bars, massive_api, nasdaq_data_link_bars
+from adapters.alpaca_access import ALPACA_REQUESTS, DATA_URL, AlpacaAccess, AlpacaFeed
+from adapters.alpaca_bars import AlpacaBars
 from adapters.alpha_vantage_bars import AlphaVantageBars
 from adapters.csv_bars import CsvBars
 from adapters.failover_bars import FailoverBars
@@ -41,6 +43,7 @@ class Provider(StrEnum):
     ALPHA_VANTAGE = "alpha_vantage"
     NASDAQ_DATA_LINK = "nasdaq_data_link"
     MASSIVE = "massive"
+    ALPACA = "alpaca"
     IQFEED = "iqfeed"
 
 
@@ -48,7 +51,7 @@ CLOSED = {
     "td_ameritrade": "TD Ameritrade closed on 2024-05-10; its accounts are at Charles Schwab",
     "iex_cloud": "IEX Cloud closed on 2024-08-31",
 }
-_INSTEAD = "use yahoo, alpha_vantage, massive, nasdaq_data_link, iqfeed or interactive_brokers"
+_INSTEAD = "use yahoo, alpaca, alpha_vantage, massive, nasdaq_data_link, iqfeed or interactive_brokers"
 
 
 class BarSource(Block):
@@ -62,8 +65,8 @@ class BarSource(Block):
     provider: Provider = Field(
         default=Provider.SAMPLE,
         description="sample: 20 US stocks 1990-2022, closes only, adjusted; files: CSV or Parquet of your own; yahoo; "
-        "interactive_brokers: TWS or IB Gateway, iqfeed: IQConnect, which tell no splits or dividends; alpha_vantage, massive, "
-        "nasdaq_data_link: with a key of yours.",
+        "interactive_brokers: TWS or IB Gateway, iqfeed: IQConnect, which tell no splits or dividends; alpaca, "
+        "alpha_vantage, massive, nasdaq_data_link: with a key of yours.",
     )
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
@@ -84,9 +87,17 @@ class BarSource(Block):
         default=None,
         description="alpha_vantage, massive, nasdaq_data_link: your key; never shown, logged or stored elsewhere.",
     )
+    api_secret: SecretStr | None = Field(
+        default=None, description="alpaca: the secret of your key; never shown, logged or stored elsewhere."
+    )
+    feed: AlpacaFeed = Field(
+        default=AlpacaFeed.SIP,
+        description="alpaca: sip is the whole tape, free for what is older than 15 minutes; iex is one exchange.",
+    )
     requests_per_minute: int | None = Field(
         default=None,
-        description="alpha_vantage, massive: what your plan allows; 0: no limit. Empty: what a key without a plan may.",
+        description="alpaca, alpha_vantage, massive: what your plan allows; 0: no limit. Empty: what a key without a "
+        "plan may.",
     )
     fallbacks: list[str] = Field(
         default=[],
@@ -141,6 +152,8 @@ class BarSource(Block):
                 return self._yahoo()
             case Provider.INTERACTIVE_BROKERS:
                 return self._interactive_brokers()
+            case Provider.ALPACA:
+                return self._alpaca()
             case Provider.IQFEED:
                 return IqfeedBars(self._named(), settings=self.iqfeed, mic=self.mic, name=self.name)
             case Provider.ALPHA_VANTAGE:
@@ -209,6 +222,18 @@ class BarSource(Block):
                 return massive_api.FREE_LIMITS
             case _, limit:
                 return (RequestLimit(requests=limit, within=timedelta(minutes=1)),) if limit else ()
+
+    def _alpaca(self) -> AlpacaBars:
+        if self.api_secret is None:
+            raise InvalidValue(f"api_secret of bar source {self.name}", None, "given, as the provider is alpaca")
+        access = AlpacaAccess(
+            api_key=self._key(),
+            api_secret=self.api_secret,
+            feed=self.feed,
+            base_url=self.base_url or DATA_URL,
+            requests_per_minute=self.requests_per_minute or ALPACA_REQUESTS,
+        )
+        return AlpacaBars(self._named(), access=access, mic=self.mic, name=self.name)
 
     def _named(self) -> tuple[str, ...]:
         if not self.symbols:

@@ -1,8 +1,7 @@
 """The budget of a gateway: IB counts the messages of all its clients, so all processes of this machine share one."""
 
 from adapters.ib.ib_settings import IbSettings
-from adapters.request_budget import RequestBudget
-from adapters.source_budget import budget_folder
+from adapters.request_budget import RequestBudget, machine_budget
 
 
 def gateway_budget(settings: IbSettings) -> RequestBudget:
@@ -11,5 +10,4 @@ def gateway_budget(settings: IbSettings) -> RequestBudget:
     Raises:
         InvalidValue: its folder belongs to another user.
     """
-    file = budget_folder() / f"ib-{settings.host}-{settings.port}.requests"
-    return RequestBudget(file, limit=settings.messages_per_second, seconds=1.0)
+    return machine_budget(f"ib-{settings.host}-{settings.port}", limit=settings.messages_per_second, seconds=1.0)
