@@ -1,17 +1,15 @@
 """Bars from Yahoo Finance, through yfinance. Unofficial and for personal use; every symbol's outcome is known."""
 
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from adapters.table_bars import asked_symbols, no_rows
+from adapters.yahoo_access import BROKEN, YahooAccess, spelled
+from adapters.yahoo_access import US_MICS as US_MICS
 from adapters.yahoo_charts import chart_actions, chart_bars
 from trading.errors import SourceUnavailable
 from trading.market.adjustments import CorporateAction
@@ -19,9 +17,8 @@ from trading.market.bars import ANNOUNCED_AHEAD, DailyBars, FetchedBars, FetchOu
 from trading.market.instruments import Equity, Instrument
 
 if TYPE_CHECKING:
-    from adapters.yahoo_session import ChartAnswer, YahooSession
+    from adapters.yahoo_session import ChartAnswer
 
-US_MICS = frozenset({"XNYS", "XNAS", "ARCX", "XASE", "BATS"})
 GIVE_UP_AFTER = 3
 WHOLE_PROVIDER = "whole provider"
 # What yfinance raises, by name, so that importing this module does not import yfinance.
@@ -36,8 +33,6 @@ MEANING: Mapping[str, FetchStatus | str] = {
     "YFNotImplementedError": FetchStatus.FAILED,
     "YFException": FetchStatus.FAILED,
 }
-# yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
-ONE_FETCH = threading.Lock()
 
 
 class YahooBars:
@@ -74,7 +69,7 @@ class YahooBars:
             **(listed or {}),
         }
         self._mic, self._currency = mic, currency
-        self._base_url, self._timeout, self._cache_folder = base_url, timeout, cache_folder
+        self._access = YahooAccess(base_url, timeout, cache_folder, name)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol; Yahoo has no list of its own."""
@@ -89,7 +84,7 @@ class YahooBars:
         outcomes: list[FetchOutcome] = []
         frames: list[pd.DataFrame] = []
         actions: list[CorporateAction] = []
-        with self._yfinance():
+        with self._access.opened():
             for symbol in asked_symbols(symbols, first, last):
                 outcome, chart = self._ask(symbol, first)
                 if chart is not None:
@@ -113,15 +108,14 @@ class YahooBars:
         from curl_cffi.requests import RequestsError
         from yfinance.exceptions import YFException, YFNotImplementedError
 
-        # A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in.
-        broken = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
-        self._session.chart_answer = None
+        session = self._access.session
+        session.chart_answer = None
         try:
-            ticker = yfinance.Ticker(self._spelled(symbol), session=self._session)
+            ticker = yfinance.Ticker(self._spelled(symbol), session=session)
             # To the end of Yahoo's time, for the splits that are still to be undone.
             chart = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True, keepna=True)
             quoted_in = ticker.history_metadata.get("currency")
-        except (YFException, YFNotImplementedError, RequestsError, OSError, *broken) as exc:
+        except (YFException, YFNotImplementedError, RequestsError, OSError, *BROKEN) as exc:
             return self._failed(symbol, exc), None
         if quoted_in != self._currency_of(symbol):
             text = f"{self.name} quotes {symbol} in {quoted_in}, not in {self._currency_of(symbol)}"
@@ -129,7 +123,7 @@ class YahooBars:
         return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
 
     def _failed(self, symbol: str, exc: Exception) -> FetchOutcome:
-        meaning = meaning_of(exc, self._session.chart_answer)
+        meaning = meaning_of(exc, self._access.session.chart_answer)
         why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
         if not isinstance(meaning, FetchStatus):
             raise SourceUnavailable(self.name, f"asked for {symbol}, {why}") from exc
@@ -141,37 +135,11 @@ class YahooBars:
 
     def _spelled(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
-        return symbol.replace(".", "-") if (listed.mic if listed else self._mic) in US_MICS else symbol
+        return spelled(symbol, listed.mic if listed else self._mic)
 
     def _currency_of(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
         return listed.currency if listed else self._currency
-
-    @cached_property
-    def _session(self) -> "YahooSession":
-        from adapters.yahoo_session import YahooSession
-
-        return YahooSession(self._base_url, self._timeout.total_seconds())
-
-    @contextmanager
-    def _yfinance(self) -> Iterator[None]:
-        """Make yfinance raise instead of log, forget earlier answers and keep its warnings to itself."""
-        import yfinance
-        from yfinance.data import YfData
-
-        with ONE_FETCH, warnings.catch_warnings():
-            # yfinance 1.7 uses what pandas 4 will drop; the pins in pyproject.toml keep the two apart.
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            if self._cache_folder is not None:
-                yfinance.set_tz_cache_location(str(self._cache_folder))
-            YfData.cache_get.cache_clear()  # it also keeps error pages, and would serve them again on a retry
-            hidden = yfinance.config.debug.hide_exceptions
-            yfinance.config.debug.hide_exceptions = False
-            try:
-                yield
-            finally:
-                yfinance.config.debug.hide_exceptions = hidden
 
 
 def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | str:

@@ -1,0 +1,62 @@
+"""Numbers and times as a provider writes them in an answer: usable, absent, or neither."""
+
+import math
+import re
+from datetime import UTC, datetime
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_NONE = ("", ".", "-", "None", "null")  # how Alpha Vantage writes that it has no value
+_SHOWN = 60
+
+
+class Unusable(Exception):
+    """What a provider wrote cannot be used; the text says why."""
+
+
+def quoted_number(name: str, value: object) -> float:
+    """Return the number, NaN where the provider wrote none; "-1.5" is -1.5, "." is NaN.
+
+    Raises:
+        Unusable: it is neither; "NaN", "1,5", true and infinity are no numbers.
+    """
+    if value is None or value in _NONE:
+        return math.nan
+    text = repr(value) if isinstance(value, int | float) else value  # True becomes "True", and no number
+    number = float(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        raise Unusable(f"{name} is {repr(value)[:_SHOWN]}, which is no number")
+    return number
+
+
+def quoted_amount(name: str, value: object) -> float:
+    """Return a size, volume or the like, >= 0; NaN where there is none.
+
+    Raises:
+        Unusable: it is no number, or below 0.
+    """
+    number = quoted_number(name, value)
+    if number < 0:
+        raise Unusable(f"{name} is {number:g}, which is below 0")
+    return number
+
+
+def quoted_price(name: str, value: object) -> float:
+    """Return a price, > 0; NaN where there is none, which providers also write as 0.
+
+    Raises:
+        Unusable: it is no number, or below 0.
+    """
+    return quoted_amount(name, value) or math.nan
+
+
+def quoted_epoch(name: str, value: object) -> datetime | None:
+    """Return the time in UTC of seconds since 1970; None where there is none.
+
+    Raises:
+        Unusable: it is no number, or no time of our calendar.
+    """
+    seconds = quoted_number(name, value)
+    try:
+        return None if math.isnan(seconds) else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unusable(f"{name} is {seconds:g}, which is no time") from None

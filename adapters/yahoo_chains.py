@@ -1,0 +1,127 @@
+"""Option chains from Yahoo Finance: all expiries of an underlying, one request each. Unofficial, for personal use."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from adapters.quoted_numbers import Unusable, quoted_amount, quoted_epoch, quoted_price
+from adapters.yahoo_access import YahooAccess, spelled
+from trading.errors import SourceUnavailable, UnknownSymbol
+from trading.options.chains import CHAIN_KEYS, ExerciseStyle, OptionChain, chain_frame
+
+PATH = "/v7/finance/options/"
+RIGHTS: Mapping[str, str] = {"calls": "C", "puts": "P"}
+STANDARD = "REGULAR"  # Yahoo's word for contracts of 100 shares
+
+
+class YahooChains:
+    """Chains as Yahoo shows them now, 15 minutes late.
+
+    Left out are sizes and times, which it does not tell, and contracts of another size than 100, which a chain cannot
+    hold beside the others. Options on an index are taken for European, all others for American ones.
+
+    Args:
+        mic: ISO 10383 code of the exchange of all underlyings; in the USA a dot is a share class.
+        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
+        timeout: for each request; a chain takes one for each expiry, ten to twenty as a rule.
+        cache_folder: where yfinance keeps cookies; None for its own choice. One in a process.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime],
+        mic: str = "XNYS",
+        base_url: str | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        cache_folder: Path | None = None,
+        name: str = "yahoo",
+    ) -> None:
+        self.name = name
+        self._now, self._mic = now, mic
+        self._access = YahooAccess(base_url, timeout, cache_folder, name)
+
+    def fetch(self, underlying: str) -> OptionChain:
+        """Return the whole chain as it is now.
+
+        Raises:
+            UnknownSymbol: Yahoo knows no options on it.
+            SourceUnavailable: Yahoo limits or refuses us, or did not answer properly.
+        """
+        with self._access.opened():
+            nearest = self._ask(underlying, {})
+            days = nearest.get("expirationDates")
+            if not isinstance(days, list) or not days:
+                raise UnknownSymbol([underlying], self.name)
+            parts = [self._ask(underlying, {"date": str(day)}) for day in sorted(set(days))]
+        try:
+            return self._chain(underlying, nearest, parts)
+        except Unusable as exc:
+            raise SourceUnavailable(self.name, f"options on {underlying}: {exc}") from exc
+
+    def _ask(self, underlying: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        status, answer = self._access.json(PATH + spelled(underlying, self._mic), parameters)
+        chain = answer.get("optionChain") if isinstance(answer, dict) else None
+        found = chain.get("result") if isinstance(chain, dict) else None
+        if not isinstance(chain, dict) or not (found or _says_not_found(chain)):
+            raise SourceUnavailable(self.name, f"options on {underlying}: {status} and {repr(answer)[:200]}")
+        if not found:
+            raise UnknownSymbol([underlying], self.name)
+        if not (isinstance(found, list) and isinstance(found[0], dict)):
+            raise SourceUnavailable(self.name, f"options on {underlying}: {repr(answer)[:200]}")
+        return found[0]
+
+    def _chain(self, underlying: str, nearest: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> OptionChain:
+        quote = nearest.get("quote")
+        if not isinstance(quote, dict) or quote.get("symbol") != spelled(underlying, self._mic):
+            raise Unusable(f"the answer is about {repr(quote)[:60]}")
+        px = quoted_price("regularMarketPrice", quote.get("regularMarketPrice"))
+        rows = [row for part in parts for row in _rows(part)]
+        if not rows:
+            raise UnknownSymbol([underlying], self.name)
+        frame = pd.DataFrame(rows).drop_duplicates(list(CHAIN_KEYS), keep="last")
+        return OptionChain(
+            underlying=underlying,
+            underlying_px=None if pd.isna(px) else px,
+            style=ExerciseStyle.EUROPEAN if quote.get("quoteType") == "INDEX" else ExerciseStyle.AMERICAN,
+            frame=chain_frame(frame),
+            source=self.name,
+            at=self._now(),
+            multiplier=Decimal(100),
+            currency=str(quote.get("currency")),
+        )
+
+
+def _says_not_found(chain: Mapping[str, Any]) -> bool:
+    error = chain.get("error")
+    return chain.get("result") == [] and (not error or (isinstance(error, dict) and error.get("code") == "Not Found"))
+
+
+def _rows(part: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    options = part.get("options")
+    for each in options if isinstance(options, list) else []:
+        for name, right in RIGHTS.items():
+            for row in each.get(name) or []:
+                if row.get("contractSize", STANDARD) == STANDARD:
+                    yield _row(row, right)
+
+
+def _row(row: Mapping[str, Any], right: str) -> dict[str, object]:
+    expires = quoted_epoch("expiration", row.get("expiration"))
+    strike = quoted_price("strike", row.get("strike"))
+    if expires is None or pd.isna(strike):
+        raise Unusable(f"{row.get('contractSymbol')} has no expiry or strike")
+    return {
+        "expiry": expires.astimezone(UTC).date(),  # Yahoo stamps it with midnight in UTC
+        "strike": strike,
+        "right": right,
+        "bid": quoted_price("bid", row.get("bid")),
+        "ask": quoted_price("ask", row.get("ask")),
+        "last": quoted_price("lastPrice", row.get("lastPrice")),
+        "volume": quoted_amount("volume", row.get("volume")),
+        "open_interest": quoted_amount("openInterest", row.get("openInterest")),
+    }
