@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from adapters.quoted_numbers import Unusable, quoted_amount, quoted_epoch, quoted_price
+from adapters.quoted_values import Unusable, quoted_amount, quoted_epoch, quoted_number, quoted_objects, quoted_price
 from adapters.yahoo_access import YahooAccess, spelled
 from trading.errors import SourceUnavailable, UnknownSymbol
 from trading.options.chains import CHAIN_KEYS, ExerciseStyle, OptionChain, chain_frame
 
 PATH = "/v7/finance/options/"
 RIGHTS: Mapping[str, str] = {"calls": "C", "puts": "P"}
+OSI_TAIL = len("240119C00065000")  # what follows the root in a contract's symbol
 STANDARD = "REGULAR"  # Yahoo's word for contracts of 100 shares
 
 
@@ -22,7 +23,9 @@ class YahooChains:
     """Chains as Yahoo shows them now, 15 minutes late.
 
     Left out are sizes and times, which it does not tell, and contracts of another size than 100, which a chain cannot
-    hold beside the others. Options on an index are taken for European, all others for American ones.
+    hold beside the others. Where two roots share an expiry and a strike (SPX is settled in the morning, SPXW in the
+    evening of the day) the later in the alphabet is kept. Options on an index are taken for European, all others for
+    American ones.
 
     Args:
         mic: ISO 10383 code of the exchange of all underlyings; in the USA a dot is a share class.
@@ -52,13 +55,10 @@ class YahooChains:
             UnknownSymbol: Yahoo knows no options on it.
             SourceUnavailable: Yahoo limits or refuses us, or did not answer properly.
         """
-        with self._access.opened():
-            nearest = self._ask(underlying, {})
-            days = nearest.get("expirationDates")
-            if not isinstance(days, list) or not days:
-                raise UnknownSymbol([underlying], self.name)
-            parts = [self._ask(underlying, {"date": str(day)}) for day in sorted(set(days))]
         try:
+            with self._access.opened():
+                nearest = self._ask(underlying, {})
+                parts = [self._ask(underlying, {"date": day}) for day in _expiries(nearest)]
             return self._chain(underlying, nearest, parts)
         except Unusable as exc:
             raise SourceUnavailable(self.name, f"options on {underlying}: {exc}") from exc
@@ -66,24 +66,22 @@ class YahooChains:
     def _ask(self, underlying: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         status, answer = self._access.json(PATH + spelled(underlying, self._mic), parameters)
         chain = answer.get("optionChain") if isinstance(answer, dict) else None
-        found = chain.get("result") if isinstance(chain, dict) else None
-        if not isinstance(chain, dict) or not (found or _says_not_found(chain)):
-            raise SourceUnavailable(self.name, f"options on {underlying}: {status} and {repr(answer)[:200]}")
+        if not isinstance(chain, dict) or not (chain.get("result") or _says_not_found(chain)):
+            raise Unusable(f"{status} and {repr(answer)[:200]}")
+        found = quoted_objects("result", chain["result"])
         if not found:
             raise UnknownSymbol([underlying], self.name)
-        if not (isinstance(found, list) and isinstance(found[0], dict)):
-            raise SourceUnavailable(self.name, f"options on {underlying}: {repr(answer)[:200]}")
         return found[0]
 
     def _chain(self, underlying: str, nearest: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> OptionChain:
+        rows = [row for part in parts for row in _rows(part)]
+        if not rows:
+            raise UnknownSymbol([underlying], self.name)
         quote = nearest.get("quote")
         if not isinstance(quote, dict) or quote.get("symbol") != spelled(underlying, self._mic):
             raise Unusable(f"the answer is about {repr(quote)[:60]}")
         px = quoted_price("regularMarketPrice", quote.get("regularMarketPrice"))
-        rows = [row for part in parts for row in _rows(part)]
-        if not rows:
-            raise UnknownSymbol([underlying], self.name)
-        frame = pd.DataFrame(rows).drop_duplicates(list(CHAIN_KEYS), keep="last")
+        frame = pd.DataFrame(rows).sort_values("root", kind="stable").drop_duplicates(list(CHAIN_KEYS), keep="last")
         return OptionChain(
             underlying=underlying,
             underlying_px=None if pd.isna(px) else px,
@@ -101,11 +99,16 @@ def _says_not_found(chain: Mapping[str, Any]) -> bool:
     return chain.get("result") == [] and (not error or (isinstance(error, dict) and error.get("code") == "Not Found"))
 
 
+def _expiries(nearest: Mapping[str, Any]) -> list[str]:
+    days = nearest.get("expirationDates")
+    stamps = {quoted_number("expirationDates", day) for day in days} if isinstance(days, list) else set()
+    return [f"{stamp:.0f}" for stamp in sorted(stamps)]
+
+
 def _rows(part: Mapping[str, Any]) -> Iterator[dict[str, object]]:
-    options = part.get("options")
-    for each in options if isinstance(options, list) else []:
+    for options in quoted_objects("options", part.get("options")):
         for name, right in RIGHTS.items():
-            for row in each.get(name) or []:
+            for row in quoted_objects(name, options.get(name)):
                 if row.get("contractSize", STANDARD) == STANDARD:
                     yield _row(row, right)
 
@@ -116,6 +119,7 @@ def _row(row: Mapping[str, Any], right: str) -> dict[str, object]:
     if expires is None or pd.isna(strike):
         raise Unusable(f"{row.get('contractSymbol')} has no expiry or strike")
     return {
+        "root": str(row.get("contractSymbol"))[:-OSI_TAIL],
         "expiry": expires.astimezone(UTC).date(),  # Yahoo stamps it with midnight in UTC
         "strike": strike,
         "right": right,

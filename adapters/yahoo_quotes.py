@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from adapters.quoted_numbers import Unusable, quoted_epoch, quoted_number, quoted_price
+from adapters.quoted_values import Unusable, quoted_epoch, quoted_number, quoted_price
 from adapters.yahoo_access import YahooAccess, spelled
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchOutcome, FetchStatus
@@ -70,9 +71,9 @@ class YahooQuotes:
         status, answer = self._access.json(PATH, {"symbols": ",".join(codes), "formatted": "false"})
         response = answer.get("quoteResponse") if isinstance(answer, dict) else None
         rows = response.get("result") if isinstance(response, dict) and not response.get("error") else None
-        if status != 200 or not isinstance(rows, list):
+        if status != HTTPStatus.OK or not isinstance(rows, list):
             raise SourceUnavailable(self.name, f"{PATH}: {status} and {repr(answer)[:200]}")
-        return {row["symbol"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("symbol"), str)}
+        return {str(row.get("symbol")): row for row in rows if isinstance(row, dict)}
 
     def _judged(self, symbol: str, row: Mapping[str, Any] | None) -> tuple[FetchOutcome, dict[str, object] | None]:
         if row is None:

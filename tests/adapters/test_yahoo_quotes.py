@@ -153,7 +153,7 @@ def test_an_answer_that_takes_too_long_or_speaks_no_tls_is_told(yahoo: Yahoo):
             quotes_at(yahoo.address, timeout=timedelta(seconds=0.3)).fetch(["AAPL"])
     finally:
         done.set()
-    with pytest.raises(SourceUnavailable, match="(?i)ssl|tls"):
+    with pytest.raises(SourceUnavailable, match=r"(?i)ssl|tls"):
         quotes_at(yahoo.address.replace("http://", "https://")).fetch(["AAPL"])
 
 

@@ -1,7 +1,8 @@
-"""Numbers and times as a provider writes them in an answer: usable, absent, or neither."""
+"""Values as a provider writes them in an answer: usable, absent, or neither."""
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
@@ -60,3 +61,15 @@ def quoted_epoch(name: str, value: object) -> datetime | None:
         return None if math.isnan(seconds) else datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise Unusable(f"{name} is {seconds:g}, which is no time") from None
+
+
+def quoted_objects(name: str, value: object) -> Sequence[Mapping[str, object]]:
+    """Return the JSON objects of an array; none where there is no array.
+
+    Raises:
+        Unusable: it is something else, or holds something else.
+    """
+    found = [] if value is None else value
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise Unusable(f"{name} is {repr(value)[:_SHOWN]}, which is no array of objects")
+    return found
