@@ -34,7 +34,8 @@ class YahooAccess:
     """
 
     def __init__(self, base_url: str | None, timeout: timedelta, cache_folder: Path | None, name: str) -> None:
-        self._base_url, self._timeout, self._cache_folder, self._name = base_url, timeout, cache_folder, name
+        self.name = name
+        self._base_url, self._timeout, self._cache_folder = base_url, timeout, cache_folder
 
     @cached_property
     def session(self) -> "YahooSession":
@@ -84,7 +85,7 @@ class YahooAccess:
             why = f"{status}" + (", it refuses us" if status in (401, 403) else "")
         except (YFException, RequestsError, OSError, *BROKEN) as exc:
             why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
-        raise SourceUnavailable(self._name, f"{path}: {why}")
+        raise SourceUnavailable(self.name, f"{path}: {why}")
 
 
 def spelled(symbol: str, mic: str) -> str:

@@ -86,14 +86,16 @@ class YahooBars:
         actions: list[CorporateAction] = []
         with self._access.opened():
             for symbol in asked_symbols(symbols, first, last):
-                outcome, chart = self._ask(symbol, first)
+                # To the end of Yahoo's time, for the splits that are still to be undone.
+                code, currency = self._spelled(symbol), self._currency_of(symbol)
+                outcome, chart = ask_chart(self._access, symbol, code, currency, start=first)
                 if chart is not None:
                     bars = chart_bars(chart, symbol, first, last)
-                    actions += chart_actions(chart, symbol, self._currency_of(symbol), first, last + ANNOUNCED_AHEAD)
+                    actions += chart_actions(chart, symbol, currency, first, last + ANNOUNCED_AHEAD)
                     frames += [bars] if len(bars) else []
-                    outcome = outcome if len(bars) else _no_bars(symbol, first, last)
+                    outcome = outcome if len(bars) else no_bars_of(symbol, first, last)
                 outcomes.append(outcome)
-                self._give_up_when_down(outcomes[-GIVE_UP_AFTER:])
+                give_up_when_down(self.name, outcomes[-GIVE_UP_AFTER:])
         if outcomes and all(o.status is FetchStatus.FAILED for o in outcomes):
             raise SourceUnavailable(self.name, f"every symbol failed, last: {outcomes[-1].text}")
         frame = pd.concat(sorted(frames, key=lambda f: f["symbol"].iloc[0]), ignore_index=True) if frames else no_rows()
@@ -103,36 +105,6 @@ class YahooBars:
             actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol))),
         )
 
-    def _ask(self, symbol: str, first: date) -> tuple[FetchOutcome, pd.DataFrame | None]:
-        import yfinance
-        from curl_cffi.requests import RequestsError
-        from yfinance.exceptions import YFException, YFNotImplementedError
-
-        session = self._access.session
-        session.chart_answer = None
-        try:
-            ticker = yfinance.Ticker(self._spelled(symbol), session=session)
-            # To the end of Yahoo's time, for the splits that are still to be undone.
-            chart = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True, keepna=True)
-            quoted_in = ticker.history_metadata.get("currency")
-        except (YFException, YFNotImplementedError, RequestsError, OSError, *BROKEN) as exc:
-            return self._failed(symbol, exc), None
-        if quoted_in != self._currency_of(symbol):
-            text = f"{self.name} quotes {symbol} in {quoted_in}, not in {self._currency_of(symbol)}"
-            return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
-        return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
-
-    def _failed(self, symbol: str, exc: Exception) -> FetchOutcome:
-        meaning = meaning_of(exc, self._access.session.chart_answer)
-        why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
-        if not isinstance(meaning, FetchStatus):
-            raise SourceUnavailable(self.name, f"asked for {symbol}, {why}") from exc
-        return FetchOutcome(symbol=symbol, status=meaning, text=f"{self.name} on {symbol}: {why}")
-
-    def _give_up_when_down(self, lately: Sequence[FetchOutcome]) -> None:
-        if len(lately) == GIVE_UP_AFTER and all(o.status is FetchStatus.FAILED for o in lately):
-            raise SourceUnavailable(self.name, f"{GIVE_UP_AFTER} symbols in a row failed, last: {lately[-1].text}")
-
     def _spelled(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
         return spelled(symbol, listed.mic if listed else self._mic)
@@ -140,6 +112,64 @@ class YahooBars:
     def _currency_of(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
         return listed.currency if listed else self._currency
+
+
+def ask_chart(
+    access: YahooAccess,
+    symbol: str,
+    code: str,
+    currency: str,
+    *,
+    start: date,
+    end: date | None = None,
+    interval: str = "1d",
+) -> tuple[FetchOutcome, pd.DataFrame | None]:
+    """Return what yfinance makes of a symbol's chart, and what became of asking for it.
+
+    Args:
+        code: as Yahoo writes the symbol.
+        currency: the chart fails if Yahoo quotes in another.
+        end: excluded; None for now.
+
+    Raises:
+        SourceUnavailable: Yahoo refuses us.
+    """
+    import yfinance
+    from curl_cffi.requests import RequestsError
+    from yfinance.exceptions import YFException, YFNotImplementedError
+
+    access.session.chart_answer = None
+    try:
+        ticker = yfinance.Ticker(code, session=access.session)
+        chart = ticker.history(
+            start=start.isoformat(),
+            end=end.isoformat() if end is not None else None,
+            interval=interval,
+            auto_adjust=False,
+            actions=True,
+            keepna=True,
+        )
+        quoted_in = ticker.history_metadata.get("currency")
+    except (YFException, YFNotImplementedError, RequestsError, OSError, *BROKEN) as exc:
+        return _failed(access, symbol, exc), None
+    if quoted_in != currency:
+        text = f"{access.name} quotes {symbol} in {quoted_in}, not in {currency}"
+        return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
+    return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
+
+
+def _failed(access: YahooAccess, symbol: str, exc: Exception) -> FetchOutcome:
+    meaning = meaning_of(exc, access.session.chart_answer)
+    why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
+    if not isinstance(meaning, FetchStatus):
+        raise SourceUnavailable(access.name, f"asked for {symbol}, {why}") from exc
+    return FetchOutcome(symbol=symbol, status=meaning, text=f"{access.name} on {symbol}: {why}")
+
+
+def give_up_when_down(source: str, lately: Sequence[FetchOutcome]) -> None:
+    """Raise SourceUnavailable when the last GIVE_UP_AFTER symbols have all failed."""
+    if len(lately) == GIVE_UP_AFTER and all(o.status is FetchStatus.FAILED for o in lately):
+        raise SourceUnavailable(source, f"{GIVE_UP_AFTER} symbols in a row failed, last: {lately[-1].text}")
 
 
 def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | str:
@@ -163,6 +193,7 @@ def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | st
             return FetchStatus.FAILED
 
 
-def _no_bars(symbol: str, first: date, last: date) -> FetchOutcome:
+def no_bars_of(symbol: str, first: date, last: date) -> FetchOutcome:
+    """Return the outcome of a known symbol without a price in the range."""
     text = f"Yahoo has no prices of {symbol} from {first} to {last}"
     return FetchOutcome(symbol=symbol, status=FetchStatus.NO_BARS, text=text)
