@@ -310,5 +310,31 @@ class Connection:
             "bars",
         )
 
+    async def ask_option_terms(self, underlying: Any) -> list[Any]:
+        """Return exchange, trading class, multiplier and expiries (yyyymmdd) of the options on a contract."""
+        number = self.next_id()
+        return await self.ask(
+            number,
+            lambda: self.client.reqSecDefOptParams(number, underlying.symbol, "", underlying.secType, underlying.conId),
+            Priority.DATA,
+            f"the options on {underlying.symbol}",
+        )
+
+    async def ask_snapshot(self, contract: Any) -> list[Any]:
+        """Return the ticks of a contract at this moment; IB takes up to 11 s to know that there are no more.
+
+        It is no regulatory snapshot, for each of which IB takes a fee.
+
+        Raises:
+            RequestRefused: 200, 354 (not paid for), 101 (no line is free), 10197 (another session has the data).
+        """
+        number = self.next_id()
+        return await self.ask_perhaps(
+            number,
+            lambda: self.client.reqMktData(number, contract, "", True, False, []),
+            Priority.DATA,
+            f"a quote of {contract.localSymbol or contract.symbol}",
+        )
+
 
 __all__ = ["NAME", "Connection", "RequestRefused", "SocketLost"]
