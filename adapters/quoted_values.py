@@ -3,15 +3,16 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NONE = ("", ".", "-", "None", "null")  # how Alpha Vantage writes that it has no value
-_SHOWN = 60
 
 
 class Unusable(Exception):
-    """What a provider wrote cannot be used; the text says why."""
+    """What a provider wrote cannot be used; the text says why, and holds all of it."""
 
 
 def quoted_number(name: str, value: object) -> float:
@@ -25,7 +26,7 @@ def quoted_number(name: str, value: object) -> float:
     text = repr(value) if isinstance(value, int | float) else value  # True becomes "True", and no number
     number = float(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(number):
-        raise Unusable(f"{name} is {repr(value)[:_SHOWN]}, which is no number")
+        raise Unusable(f"{name} is {value!r}, which is no number")
     return number
 
 
@@ -71,5 +72,17 @@ def quoted_objects(name: str, value: object) -> Sequence[Mapping[str, object]]:
     """
     found = [] if value is None else value
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise Unusable(f"{name} is {repr(value)[:_SHOWN]}, which is no array of objects")
+        raise Unusable(f"{name} is {value!r}, which is no array of objects")
     return found
+
+
+def quoted_day(name: str, value: object) -> date:
+    """Return a day that is written as 2026-11-20.
+
+    Raises:
+        Unusable: it is none; "2099-99-99" is no day.
+    """
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise Unusable(f"{name} is {value!r}, which is no day")

@@ -61,13 +61,13 @@ class YahooChains:
                 parts = [self._ask(underlying, {"date": day}) for day in _expiries(nearest)]
             return self._chain(underlying, nearest, parts)
         except Unusable as exc:
-            raise SourceUnavailable(self.name, f"options on {underlying}: {exc}") from exc
+            raise SourceUnavailable(self.name, f"options on {underlying}: {exc}"[:200]) from exc
 
     def _ask(self, underlying: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         status, answer = self._access.json(PATH + spelled(underlying, self._mic), parameters)
         chain = answer.get("optionChain") if isinstance(answer, dict) else None
         if not isinstance(chain, dict) or not (chain.get("result") or _says_not_found(chain)):
-            raise Unusable(f"{status} and {repr(answer)[:200]}")
+            raise Unusable(f"{status} and {answer!r}")
         found = quoted_objects("result", chain["result"])
         if not found:
             raise UnknownSymbol([underlying], self.name)
@@ -79,7 +79,7 @@ class YahooChains:
             raise UnknownSymbol([underlying], self.name)
         quote = nearest.get("quote")
         if not isinstance(quote, dict) or quote.get("symbol") != spelled(underlying, self._mic):
-            raise Unusable(f"the answer is about {repr(quote)[:60]}")
+            raise Unusable(f"the answer is about {quote!r}")
         px = quoted_price("regularMarketPrice", quote.get("regularMarketPrice"))
         frame = pd.DataFrame(rows).sort_values("root", kind="stable").drop_duplicates(list(CHAIN_KEYS), keep="last")
         return OptionChain(

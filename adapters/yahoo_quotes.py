@@ -85,7 +85,7 @@ class YahooQuotes:
                 raise Unusable(f"it is quoted in {quoted_in}, not in {self._currency}")
             return FetchOutcome(symbol=symbol, status=FetchStatus.OK), _quote(symbol, row)
         except Unusable as exc:
-            text = f"{self.name} on {symbol}: {exc}"
+            text = f"{self.name} on {symbol}: {exc}"[:200]
             return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
 
 
