@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from adapters.alpha_vantage_bars import BAD_KEY, BASE_URL, ERROR, PATH, UNKNOWN, WHOLE_PROVIDER
 from adapters.json_api import JsonApi, without_key
 from adapters.quoted_rows import SHOWN, quoted
-from adapters.yahoo_access import US_MICS
 from trading.errors import SourceUnavailable, UnknownSymbol
 
 NO_ARTICLES = "No articles found"  # under Information, which else says that we are limited
@@ -90,8 +89,3 @@ def _rows(text: str, columns: Sequence[str]) -> list[dict[str, str]] | None:
         return None
     is_whole = all(None not in row and None not in row.values() for row in rows)
     return rows if is_whole and set(columns) <= set(reader.fieldnames or ()) else None
-
-
-def spelled(symbol: str, mic: str) -> str:
-    """Return a symbol as Alpha Vantage writes it: a dot in a US symbol is a share class, BRK.B is BRK-B."""
-    return symbol.replace(".", "-") if mic in US_MICS else symbol

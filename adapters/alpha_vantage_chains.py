@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import pandas as pd
 from pydantic import SecretStr
 
-from adapters.alpha_vantage_api import AlphaVantageApi, spelled
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted, same_code
 from adapters.quoted_values import Unusable, quoted_amount, quoted_day, quoted_objects, quoted_price
+from adapters.us_symbols import dashed
 from trading.errors import NotASession, UnknownSymbol
 from trading.market.calendars import TradingCalendar
 from trading.options.chains import CHAIN_KEYS, ExerciseStyle, OptionChain, chain_frame
@@ -55,7 +56,7 @@ class AlphaVantageChains:
             SourceUnavailable: it limits or refuses us, or does not answer properly.
         """
         function = "REALTIME_OPTIONS" if self._realtime else "HISTORICAL_OPTIONS"
-        code = spelled(underlying, self._mic)
+        code = dashed(underlying, self._mic)
         answer = self._api.ask(function, {"symbol": code}, symbol=underlying)
         try:
             options = quoted_objects("data", answer.get("data"))

@@ -8,9 +8,10 @@ from itertools import pairwise
 import pandas as pd
 from pydantic import SecretStr
 
-from adapters.alpha_vantage_api import AlphaVantageApi, spelled
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted
 from adapters.quoted_values import Unusable, quoted_day, quoted_number, quoted_objects
+from adapters.us_symbols import dashed
 from trading.errors import InvalidValue
 from trading.market.reference import EconomicEvent
 
@@ -136,7 +137,7 @@ class AlphaVantageEarnings:
         name: str = "alpha_vantage",
     ) -> None:
         self.name = name
-        self._ours = {spelled(symbol, mic): symbol for symbol in symbols}
+        self._ours = {dashed(symbol, mic): symbol for symbol in symbols}
         self._now = now
         self._api = AlphaVantageApi(api_key, base_url, timeout, name)
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from adapters.alpha_vantage_api import AlphaVantageApi, spelled
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted
 from adapters.quoted_values import Unusable, quoted_objects
+from adapters.us_symbols import dashed
 from trading.market.reference import Headline
 
 MOST = 1000  # headlines of an answer
@@ -46,7 +47,7 @@ class AlphaVantageNews:
         Raises:
             SourceUnavailable: Alpha Vantage limits or refuses us, or does not answer properly.
         """
-        ours = {spelled(symbol, self._mic): symbol for symbol in symbols}
+        ours = {dashed(symbol, self._mic): symbol for symbol in symbols}
         found: dict[str, Headline] = {}
         try:
             for code in ours or [""]:

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import pandas as pd
 from pydantic import SecretStr
 
-from adapters.alpha_vantage_api import AlphaVantageApi, spelled
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.json_api import without_key
 from adapters.quoted_rows import SHOWN, failed, part, quoted, same_code
 from adapters.quoted_values import Unusable, quoted_price
+from adapters.us_symbols import dashed
 from adapters.yahoo_bars import GIVE_UP_AFTER, give_up_when_down
 from trading.errors import InvalidValue, UnknownSymbol
 from trading.market.bars import FetchOutcome, FetchStatus
@@ -77,7 +78,7 @@ class AlphaVantageQuotes:
         )
 
     def _ask(self, symbol: str) -> dict[str, object]:
-        code = spelled(symbol, self._mic)
+        code = dashed(symbol, self._mic)
         answer = self._api.ask("GLOBAL_QUOTE", {"symbol": code, **ENTITLEMENTS[self._entitled]}, symbol=symbol)
         key = next((key for key in answer if key.startswith(QUOTE)), None)  # a delayed one says so in its name
         quote = part(answer, key) if key is not None else {}

@@ -15,7 +15,6 @@ from trading.errors import SourceUnavailable
 if TYPE_CHECKING:
     from adapters.yahoo_session import YahooSession
 
-US_MICS = frozenset({"XNYS", "XNAS", "ARCX", "XASE", "BATS"})
 # yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
 ONE_FETCH = threading.Lock()
 HOST = "https://query1.finance.yahoo.com"
@@ -86,8 +85,3 @@ class YahooAccess:
         except (YFException, RequestsError, OSError, *BROKEN) as exc:
             why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
         raise SourceUnavailable(self.name, f"{path}: {why}")
-
-
-def spelled(symbol: str, mic: str) -> str:
-    """Return a symbol as Yahoo writes it: a dot in a US symbol is a share class, BRK.B is BRK-B."""
-    return symbol.replace(".", "-") if mic in US_MICS else symbol

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from adapters.table_bars import asked_symbols, no_rows
-from adapters.yahoo_access import BROKEN, YahooAccess, spelled
-from adapters.yahoo_access import US_MICS as US_MICS
+from adapters.us_symbols import US_MICS as US_MICS
+from adapters.us_symbols import dashed
+from adapters.yahoo_access import BROKEN, YahooAccess
 from adapters.yahoo_charts import chart_actions, chart_bars
 from trading.errors import SourceUnavailable
 from trading.market.adjustments import CorporateAction
@@ -107,7 +108,7 @@ class YahooBars:
 
     def _spelled(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
-        return spelled(symbol, listed.mic if listed else self._mic)
+        return dashed(symbol, listed.mic if listed else self._mic)
 
     def _currency_of(self, symbol: str) -> str:
         listed = self._offered.get(symbol)

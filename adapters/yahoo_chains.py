@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from adapters.quoted_values import Unusable, quoted_amount, quoted_epoch, quoted_number, quoted_objects, quoted_price
-from adapters.yahoo_access import YahooAccess, spelled
+from adapters.us_symbols import dashed
+from adapters.yahoo_access import YahooAccess
 from trading.errors import SourceUnavailable, UnknownSymbol
 from trading.options.chains import CHAIN_KEYS, ExerciseStyle, OptionChain, chain_frame
 
@@ -64,7 +65,7 @@ class YahooChains:
             raise SourceUnavailable(self.name, f"options on {underlying}: {exc}"[:200]) from exc
 
     def _ask(self, underlying: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-        status, answer = self._access.json(PATH + spelled(underlying, self._mic), parameters)
+        status, answer = self._access.json(PATH + dashed(underlying, self._mic), parameters)
         chain = answer.get("optionChain") if isinstance(answer, dict) else None
         if not isinstance(chain, dict) or not (chain.get("result") or _says_not_found(chain)):
             raise Unusable(f"{status} and {answer!r}")
@@ -78,7 +79,7 @@ class YahooChains:
         if not rows:
             raise UnknownSymbol([underlying], self.name)
         quote = nearest.get("quote")
-        if not isinstance(quote, dict) or quote.get("symbol") != spelled(underlying, self._mic):
+        if not isinstance(quote, dict) or quote.get("symbol") != dashed(underlying, self._mic):
             raise Unusable(f"the answer is about {quote!r}")
         px = quoted_price("regularMarketPrice", quote.get("regularMarketPrice"))
         frame = pd.DataFrame(rows).sort_values("root", kind="stable").drop_duplicates(list(CHAIN_KEYS), keep="last")

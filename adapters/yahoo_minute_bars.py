@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from adapters.table_bars import asked_symbols
-from adapters.yahoo_access import YahooAccess, spelled
+from adapters.us_symbols import dashed
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_bars import GIVE_UP_AFTER, ask_chart, give_up_when_down, no_bars_of
 from adapters.yahoo_charts import chart_minutes
 from trading.errors import InvalidValue, SourceUnavailable
@@ -70,7 +71,7 @@ class YahooMinuteBars:
         return FetchedMinuteBars(bars=MinuteBars(frame=minute_frame(rows), source=self.name), outcomes=tuple(outcomes))
 
     def _fetch(self, symbol: str, first: date, last: date) -> tuple[FetchOutcome, pd.DataFrame | None]:
-        now, code = self._now(), spelled(symbol, self._mic)
+        now, code = self._now(), dashed(symbol, self._mic)
         charts: list[pd.DataFrame] = []
         start = first
         while start <= now.date():  # to now, for the splits that are still to be undone

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from adapters.quoted_values import Unusable, quoted_epoch, quoted_number, quoted_price
-from adapters.yahoo_access import YahooAccess, spelled
+from adapters.us_symbols import dashed
+from adapters.yahoo_access import YahooAccess
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchOutcome, FetchStatus
 from trading.market.quotes import FetchedQuotes, QuoteKind, Quotes, quotes_frame
@@ -58,8 +59,8 @@ class YahooQuotes:
         if asked:
             with self._access.opened():
                 for at in range(0, len(asked), AT_ONCE):
-                    found |= self._ask([spelled(symbol, self._mic) for symbol in asked[at : at + AT_ONCE]])
-        judged = [self._judged(symbol, found.get(spelled(symbol, self._mic))) for symbol in asked]
+                    found |= self._ask([dashed(symbol, self._mic) for symbol in asked[at : at + AT_ONCE]])
+        judged = [self._judged(symbol, found.get(dashed(symbol, self._mic))) for symbol in asked]
         rows = [row for _, row in judged if row is not None]
         frame = quotes_frame(pd.DataFrame(rows, columns=["symbol", "bid", "ask", "last", "quoted_at", "kind"]))
         return FetchedQuotes(

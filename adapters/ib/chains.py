@@ -16,12 +16,12 @@ from adapters.ib.quote_lines import QuoteLine
 from adapters.ib.session import IbSession
 from adapters.ib.sessions import Sessions, process_sessions
 from adapters.ib.snapshots import take_snapshots
-from adapters.request_budget import RequestBudget
+from adapters.request_budget import Priority, RequestBudget
 from trading.errors import BrokerUnavailable, SourceUnavailable, UnknownSymbol
 from trading.market.quotes import QuoteKind
 from trading.options.chains import ExerciseStyle, OptionChain, chain_frame
 
-_SMART = "SMART"
+_SMART, _NONE_SUCH = "SMART", 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +117,12 @@ class IbChains:
                 tradingClass=terms.trading_class,
             )
             try:
-                found |= {f"con{each.contract.conId}": each for each in await connection.ask_contracts(query)}
-            except RequestRefused:
-                continue  # 200: it has expired since it was named
+                listed = await connection.ask_contracts(query, Priority.DATA)
+            except RequestRefused as exc:
+                if exc.code == _NONE_SUCH:
+                    continue  # it has expired since it was named
+                raise SourceUnavailable(self.name, f"options on {under.symbol} of {expiry}: {exc}") from exc
+            found |= {f"con{each.contract.conId}": each for each in listed}
         return found
 
 
@@ -131,8 +134,9 @@ def _chosen(under: Any, told: Sequence[tuple[str, str, str, tuple[str, ...]]]) -
         for _, name, multiplier, expiries in routed
         if expiries
     }
-    if under.symbol in by_class:
-        return by_class[under.symbol]
+    own = under.symbol.replace(" ", "")  # the options on BRK B are of the class BRKB
+    if own in by_class:
+        return by_class[own]
     return max(by_class.values(), key=lambda terms: (len(terms.expiries), terms.trading_class), default=None)
 
 

@@ -279,7 +279,7 @@ class Connection:
         await self.post(lambda: self.client.cancelAccountUpdatesMulti(number))
         return {(key.removeprefix("$LEDGER-"), currency): value for of, key, value, currency in parts if of == account}
 
-    async def ask_contracts(self, contract: Any) -> list[Any]:
+    async def ask_contracts(self, contract: Any, priority: Priority = Priority.ORDER) -> list[Any]:
         """Return the details of all contracts that fit.
 
         Raises:
@@ -287,7 +287,7 @@ class Connection:
         """
         number = self.next_id()
         return await self.ask_perhaps(
-            number, lambda: self.client.reqContractDetails(number, contract), Priority.ORDER, "a contract"
+            number, lambda: self.client.reqContractDetails(number, contract), priority, "a contract"
         )
 
     async def ask_market_rule(self, rule_id: int) -> list[Any]:

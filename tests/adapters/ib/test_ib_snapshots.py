@@ -187,6 +187,25 @@ def test_one_option_that_is_refused_does_not_spoil_the_others(gateway: Gateway, 
     assert frame["ask"].isna().sum() == 1
 
 
+def test_no_more_snapshots_are_open_at_once_than_there_are_lines(gateway: Gateway, sessions: Sessions):
+    gateway.faults.add(Fault(on="tickSnapshotEnd", client_id=223, do=Action.DELAY, seconds=0.05))
+
+    chains_of(gateway, sessions, client_id=220, quote_lines=2).fetch("AAPL")
+
+    names = [message.name for message in tuple(gateway.wire_log) if message.client_id == 223]
+    steps = np.cumsum([(name == "reqMktData") - (name == "tickSnapshotEnd") for name in names])
+    assert names.count("reqMktData") == 13
+    assert (steps.max(), steps[-1]) == (2, 0)
+
+
+def test_a_question_about_contracts_that_is_refused_is_no_expiry_without_options(gateway: Gateway, sessions: Sessions):
+    fault = Fault(on="reqContractDetails", nth=2, client_id=233, do=Action.REJECT, code=322, text="too many")
+    gateway.faults.add(fault)
+
+    with pytest.raises(SourceUnavailable, match="options on AAPL of 20261120: 322: too many"):
+        chains_of(gateway, sessions, client_id=230).fetch("AAPL")
+
+
 def test_an_underlying_without_options_is_not_known_as_one(gateway: Gateway, sessions: Sessions):
     with pytest.raises(UnknownSymbol, match="KO"):
         chains_of(gateway, sessions).fetch("KO")
