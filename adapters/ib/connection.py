@@ -329,12 +329,16 @@ class Connection:
             RequestRefused: 200, 354 (not paid for), 101 (no line is free), 10197 (another session has the data).
         """
         number = self.next_id()
-        return await self.ask_perhaps(
-            number,
-            lambda: self.client.reqMktData(number, contract, "", True, False, []),
-            Priority.DATA,
-            f"a quote of {contract.localSymbol or contract.symbol}",
-        )
+        self.receiver.snapshots.add(number)
+        try:
+            return await self.ask_perhaps(
+                number,
+                lambda: self.client.reqMktData(number, contract, "", True, False, []),
+                Priority.DATA,
+                f"a quote of {contract.localSymbol or contract.symbol}",
+            )
+        finally:
+            self.receiver.snapshots.discard(number)
 
 
 __all__ = ["NAME", "Connection", "RequestRefused", "SocketLost"]

@@ -84,6 +84,7 @@ class Receiver:
         self._listener = listener
         self.ib = SimpleNamespace(TimezoneTWS=time_zone)  # where the decoder looks for the zone of times without one
         self.questions: dict[int | str, Question] = {}
+        self.snapshots: set[int] = set()  # questions whose ticks are their answer
         self.highest_order_id = 0
         self.on_login: Callable[[], None] = lambda: None
         self.on_quote: Quotes = lambda _req_id, _what, _value: None
@@ -250,7 +251,7 @@ class Receiver:
         """Do nothing: implied volatility and Greeks are computed by us."""
 
     def _quoted(self, req_id: int, what: str, value: Any) -> None:
-        if req_id in self.questions:
+        if req_id in self.snapshots:
             self._add(req_id, (what, value))
         else:
             self.on_quote(req_id, what, value)
