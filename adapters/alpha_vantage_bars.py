@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from adapters.json_api import JsonApi
 from adapters.quoted_rows import QuotedRows, failed, fetch_each, part, quoted, same_code
 from adapters.source_budget import RequestLimit, SourceBudget
-from adapters.yahoo_bars import US_MICS
+from adapters.us_symbols import dashed
 from trading.errors import SourceUnavailable
 from trading.market.bars import FetchedBars, FetchOutcome, FetchStatus
 from trading.market.instruments import Equity, Instrument
@@ -107,7 +107,7 @@ class AlphaVantageBars:
         return fetch_each(self.name, symbols, first, last, ask)
 
     def _ask(self, symbol: str, size: str) -> QuotedRows | FetchOutcome:
-        spelled = symbol.replace(".", "-") if self._mic in US_MICS else symbol
+        spelled = dashed(symbol, self._mic)
         parameters = {
             "function": "TIME_SERIES_DAILY_ADJUSTED",
             "symbol": spelled,

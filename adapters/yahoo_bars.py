@@ -1,17 +1,15 @@
 """Bars from Yahoo Finance, through yfinance. Unofficial and for personal use; every symbol's outcome is known."""
 
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from adapters.table_bars import asked_symbols, no_rows
+from adapters.us_symbols import dashed
+from adapters.yahoo_access import BROKEN, YahooAccess
 from adapters.yahoo_charts import chart_actions, chart_bars
 from trading.errors import SourceUnavailable
 from trading.market.bars import ANNOUNCED_AHEAD, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
@@ -19,9 +17,8 @@ from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Equity, Instrument
 
 if TYPE_CHECKING:
-    from adapters.yahoo_session import ChartAnswer, YahooSession
+    from adapters.yahoo_session import ChartAnswer
 
-US_MICS = frozenset({"XNYS", "XNAS", "ARCX", "XASE", "BATS"})
 GIVE_UP_AFTER = 3
 WHOLE_PROVIDER = "whole provider"
 # What yfinance raises, by name, so that importing this module does not import yfinance.
@@ -36,8 +33,6 @@ MEANING: Mapping[str, FetchStatus | str] = {
     "YFNotImplementedError": FetchStatus.FAILED,
     "YFException": FetchStatus.FAILED,
 }
-# yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
-ONE_FETCH = threading.Lock()
 
 
 class YahooBars:
@@ -74,7 +69,7 @@ class YahooBars:
             **(listed or {}),
         }
         self._mic, self._currency = mic, currency
-        self._base_url, self._timeout, self._cache_folder = base_url, timeout, cache_folder
+        self._access = YahooAccess(base_url, timeout, cache_folder, name)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol; Yahoo has no list of its own."""
@@ -89,16 +84,18 @@ class YahooBars:
         outcomes: list[FetchOutcome] = []
         frames: list[pd.DataFrame] = []
         actions: list[CorporateAction] = []
-        with self._yfinance():
+        with self._access.opened():
             for symbol in asked_symbols(symbols, first, last):
-                outcome, chart = self._ask(symbol, first)
+                # To the end of Yahoo's time, for the splits that are still to be undone.
+                code, currency = self._spelled(symbol), self._currency_of(symbol)
+                outcome, chart = ask_chart(self._access, symbol, code, currency, start=first)
                 if chart is not None:
                     bars = chart_bars(chart, symbol, first, last)
-                    actions += chart_actions(chart, symbol, self._currency_of(symbol), first, last + ANNOUNCED_AHEAD)
+                    actions += chart_actions(chart, symbol, currency, first, last + ANNOUNCED_AHEAD)
                     frames += [bars] if len(bars) else []
-                    outcome = outcome if len(bars) else _no_bars(symbol, first, last)
+                    outcome = outcome if len(bars) else no_bars_of(symbol, first, last)
                 outcomes.append(outcome)
-                self._give_up_when_down(outcomes[-GIVE_UP_AFTER:])
+                give_up_when_down(self.name, outcomes[-GIVE_UP_AFTER:])
         if outcomes and all(o.status is FetchStatus.FAILED for o in outcomes):
             raise SourceUnavailable(self.name, f"every symbol failed, last: {outcomes[-1].text}")
         frame = pd.concat(sorted(frames, key=lambda f: f["symbol"].iloc[0]), ignore_index=True) if frames else no_rows()
@@ -108,70 +105,71 @@ class YahooBars:
             actions=tuple(sorted(actions, key=lambda a: (a.ex_date, a.symbol))),
         )
 
-    def _ask(self, symbol: str, first: date) -> tuple[FetchOutcome, pd.DataFrame | None]:
-        import yfinance
-        from curl_cffi.requests import RequestsError
-        from yfinance.exceptions import YFException, YFNotImplementedError
-
-        # A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in.
-        broken = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
-        self._session.chart_answer = None
-        try:
-            ticker = yfinance.Ticker(self._spelled(symbol), session=self._session)
-            # To the end of Yahoo's time, for the splits that are still to be undone.
-            chart = ticker.history(start=first.isoformat(), auto_adjust=False, actions=True, keepna=True)
-            quoted_in = ticker.history_metadata.get("currency")
-        except (YFException, YFNotImplementedError, RequestsError, OSError, *broken) as exc:
-            return self._failed(symbol, exc), None
-        if quoted_in != self._currency_of(symbol):
-            text = f"{self.name} quotes {symbol} in {quoted_in}, not in {self._currency_of(symbol)}"
-            return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
-        return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
-
-    def _failed(self, symbol: str, exc: Exception) -> FetchOutcome:
-        meaning = meaning_of(exc, self._session.chart_answer)
-        why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
-        if not isinstance(meaning, FetchStatus):
-            raise SourceUnavailable(self.name, f"asked for {symbol}, {why}") from exc
-        return FetchOutcome(symbol=symbol, status=meaning, text=f"{self.name} on {symbol}: {why}")
-
-    def _give_up_when_down(self, lately: Sequence[FetchOutcome]) -> None:
-        if len(lately) == GIVE_UP_AFTER and all(o.status is FetchStatus.FAILED for o in lately):
-            raise SourceUnavailable(self.name, f"{GIVE_UP_AFTER} symbols in a row failed, last: {lately[-1].text}")
-
     def _spelled(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
-        return symbol.replace(".", "-") if (listed.mic if listed else self._mic) in US_MICS else symbol
+        return dashed(symbol, listed.mic if listed else self._mic)
 
     def _currency_of(self, symbol: str) -> str:
         listed = self._offered.get(symbol)
         return listed.currency if listed else self._currency
 
-    @cached_property
-    def _session(self) -> "YahooSession":
-        from adapters.yahoo_session import YahooSession
 
-        return YahooSession(self._base_url, self._timeout.total_seconds())
+def ask_chart(
+    access: YahooAccess,
+    symbol: str,
+    code: str,
+    currency: str,
+    *,
+    start: date,
+    end: date | None = None,
+    interval: str = "1d",
+) -> tuple[FetchOutcome, pd.DataFrame | None]:
+    """Return what yfinance makes of a symbol's chart, and what became of asking for it.
 
-    @contextmanager
-    def _yfinance(self) -> Iterator[None]:
-        """Make yfinance raise instead of log, forget earlier answers and keep its warnings to itself."""
-        import yfinance
-        from yfinance.data import YfData
+    Args:
+        code: as Yahoo writes the symbol.
+        currency: the chart fails if Yahoo quotes in another.
+        end: excluded; None for now.
 
-        with ONE_FETCH, warnings.catch_warnings():
-            # yfinance 1.7 uses what pandas 4 will drop; the pins in pyproject.toml keep the two apart.
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            if self._cache_folder is not None:
-                yfinance.set_tz_cache_location(str(self._cache_folder))
-            YfData.cache_get.cache_clear()  # it also keeps error pages, and would serve them again on a retry
-            hidden = yfinance.config.debug.hide_exceptions
-            yfinance.config.debug.hide_exceptions = False
-            try:
-                yield
-            finally:
-                yfinance.config.debug.hide_exceptions = hidden
+    Raises:
+        SourceUnavailable: Yahoo refuses us.
+    """
+    import yfinance
+    from curl_cffi.requests import RequestsError
+    from yfinance.exceptions import YFException, YFNotImplementedError
+
+    access.session.chart_answer = None
+    try:
+        ticker = yfinance.Ticker(code, session=access.session)
+        chart = ticker.history(
+            start=start.isoformat(),
+            end=end.isoformat() if end is not None else None,
+            interval=interval,
+            auto_adjust=False,
+            actions=True,
+            keepna=True,
+        )
+        quoted_in = ticker.history_metadata.get("currency")
+    except (YFException, YFNotImplementedError, RequestsError, OSError, *BROKEN) as exc:
+        return _failed(access, symbol, exc), None
+    if quoted_in != currency:
+        text = f"{access.name} quotes {symbol} in {quoted_in}, not in {currency}"
+        return FetchOutcome(symbol=symbol, status=FetchStatus.FAILED, text=text), None
+    return FetchOutcome(symbol=symbol, status=FetchStatus.OK), chart
+
+
+def _failed(access: YahooAccess, symbol: str, exc: Exception) -> FetchOutcome:
+    meaning = meaning_of(exc, access.session.chart_answer)
+    why = f"{type(exc).__name__}: {' '.join(str(exc).split())[:300]}"
+    if not isinstance(meaning, FetchStatus):
+        raise SourceUnavailable(access.name, f"asked for {symbol}, {why}") from exc
+    return FetchOutcome(symbol=symbol, status=meaning, text=f"{access.name} on {symbol}: {why}")
+
+
+def give_up_when_down(source: str, lately: Sequence[FetchOutcome]) -> None:
+    """Raise SourceUnavailable when the last GIVE_UP_AFTER symbols have all failed."""
+    if len(lately) == GIVE_UP_AFTER and all(o.status is FetchStatus.FAILED for o in lately):
+        raise SourceUnavailable(source, f"{GIVE_UP_AFTER} symbols in a row failed, last: {lately[-1].text}")
 
 
 def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | str:
@@ -195,6 +193,7 @@ def meaning_of(exc: Exception, answer: "ChartAnswer | None") -> FetchStatus | st
             return FetchStatus.FAILED
 
 
-def _no_bars(symbol: str, first: date, last: date) -> FetchOutcome:
+def no_bars_of(symbol: str, first: date, last: date) -> FetchOutcome:
+    """Return the outcome of a known symbol without a price in the range."""
     text = f"Yahoo has no prices of {symbol} from {first} to {last}"
     return FetchOutcome(symbol=symbol, status=FetchStatus.NO_BARS, text=text)

@@ -1,6 +1,6 @@
 """What yfinance makes of Yahoo's charts, brought back from split-adjusted to what was traded and paid."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from trading.market.bars import PRICE_COLUMNS, bars_frame
 from trading.market.corporate_actions import CashDividend, CorporateAction, Split
+from trading.market.minute_bars import minute_frame
 
 LARGEST_TERM = 10_000
 SINGLE_PRECISION_DIGITS = 7
@@ -26,14 +27,35 @@ def chart_bars(chart: pd.DataFrame, symbol: str, first: date, last: date) -> pd.
     Args:
         chart: of `yfinance.Ticker.history(auto_adjust=False, actions=True)`, up to the newest split.
     """
-    undone = _later_splits(chart)
-    rows = pd.DataFrame({"session": _days(chart)})
-    for name in PRICE_COLUMNS:
-        rows[name] = to_single_precision(chart[name.capitalize()].to_numpy(np.float64) * undone)
-    rows["volume"] = np.round(chart["Volume"].to_numpy(np.float64) / undone)
-    traded = rows[list(PRICE_COLUMNS)].notna().any(axis=1)
+    rows, traded = _raw_rows(chart)
+    rows["session"] = _days(chart)
     asked = rows["session"].between(pd.Timestamp(first), pd.Timestamp(last))
     return bars_frame(rows[traded & asked].assign(symbol=symbol))
+
+
+def chart_minutes(chart: pd.DataFrame, symbol: str, first: date, last: date, ended_by: datetime) -> pd.DataFrame:
+    """Return the raw minute bars of a chart between two sessions, as MinuteBars holds them.
+
+    Args:
+        chart: as above, of minutes.
+        ended_by: a minute that ends later is left out, and what Yahoo adds as the price of this moment.
+    """
+    rows, traded = _raw_rows(chart)
+    starts = pd.DatetimeIndex(chart.index).tz_convert("UTC")
+    rows["bar_start"] = starts
+    asked = _days(chart).to_series(index=rows.index).between(pd.Timestamp(first), pd.Timestamp(last))
+    whole = (starts == starts.floor("min")) & (starts + pd.Timedelta(minutes=1) <= pd.Timestamp(ended_by))
+    return minute_frame(rows[traded & asked & whole].assign(symbol=symbol))
+
+
+def _raw_rows(chart: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[bool]"]:
+    """Return prices and volumes before all later splits, and which rows have any price."""
+    undone = _later_splits(chart)
+    rows = pd.DataFrame(
+        {name: to_single_precision(chart[name.capitalize()].to_numpy(np.float64) * undone) for name in PRICE_COLUMNS}
+    )
+    rows["volume"] = np.round(chart["Volume"].to_numpy(np.float64) / undone)
+    return rows, rows[list(PRICE_COLUMNS)].notna().any(axis=1)
 
 
 def chart_actions(chart: pd.DataFrame, symbol: str, currency: str, first: date, last: date) -> list[CorporateAction]:

@@ -25,7 +25,8 @@ from adapters.massive_bars import MassiveBars
 from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from adapters.sample_bars import SampleBars
 from adapters.source_budget import RequestLimit, SourceBudget, source_budget
-from adapters.yahoo_bars import US_MICS, YahooBars
+from adapters.us_symbols import US_MICS
+from adapters.yahoo_bars import YahooBars
 from trading.errors import InvalidValue
 from trading.market import bars
 from trading.market.instruments import Equity

@@ -35,6 +35,8 @@ HANDLERS: Final[Mapping[int, Handler]] = MappingProxyType(
     {**order_requests.HANDLERS, **account_requests.HANDLERS, **market_requests.HANDLERS}
 )
 START_API: Final = 71
+# Where an order, a request for a quote and one for a contract have their own number.
+NUMBER_AT: Final[Mapping[int, int]] = MappingProxyType({order_requests.PLACE: 1, 1: 2, 9: 2})
 FARMS: Final = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),
@@ -226,8 +228,8 @@ class Gateway(Levers):
             case Action.DROP | Action.HANG:
                 return
             case Action.REJECT:
-                order_id = int(fields[1]) if fields[0] == str(order_requests.PLACE) else -1
-                await client.error(order_id, fault.code, fault.text)
+                at = NUMBER_AT.get(int(fields[0]))
+                await client.error(int(fields[at]) if at is not None else -1, fault.code, fault.text)
             case Action.KILL_BEFORE:
                 client.kill()
             case Action.KILL_AFTER:

@@ -279,7 +279,7 @@ class Connection:
         await self.post(lambda: self.client.cancelAccountUpdatesMulti(number))
         return {(key.removeprefix("$LEDGER-"), currency): value for of, key, value, currency in parts if of == account}
 
-    async def ask_contracts(self, contract: Any) -> list[Any]:
+    async def ask_contracts(self, contract: Any, priority: Priority = Priority.ORDER) -> list[Any]:
         """Return the details of all contracts that fit.
 
         Raises:
@@ -287,7 +287,7 @@ class Connection:
         """
         number = self.next_id()
         return await self.ask_perhaps(
-            number, lambda: self.client.reqContractDetails(number, contract), Priority.ORDER, "a contract"
+            number, lambda: self.client.reqContractDetails(number, contract), priority, "a contract"
         )
 
     async def ask_market_rule(self, rule_id: int) -> list[Any]:
@@ -309,6 +309,36 @@ class Connection:
             Priority.BACKFILL,
             "bars",
         )
+
+    async def ask_option_terms(self, underlying: Any) -> list[Any]:
+        """Return exchange, trading class, multiplier and expiries (yyyymmdd) of the options on a contract."""
+        number = self.next_id()
+        return await self.ask(
+            number,
+            lambda: self.client.reqSecDefOptParams(number, underlying.symbol, "", underlying.secType, underlying.conId),
+            Priority.DATA,
+            f"the options on {underlying.symbol}",
+        )
+
+    async def ask_snapshot(self, contract: Any) -> list[Any]:
+        """Return the ticks of a contract at this moment; IB takes up to 11 s to know that there are no more.
+
+        It is no regulatory snapshot, for each of which IB takes a fee.
+
+        Raises:
+            RequestRefused: 200, 354 (not paid for), 101 (no line is free), 10197 (another session has the data).
+        """
+        number = self.next_id()
+        self.receiver.snapshots.add(number)
+        try:
+            return await self.ask_perhaps(
+                number,
+                lambda: self.client.reqMktData(number, contract, "", True, False, []),
+                Priority.DATA,
+                f"a quote of {contract.localSymbol or contract.symbol}",
+            )
+        finally:
+            self.receiver.snapshots.discard(number)
 
 
 __all__ = ["NAME", "Connection", "RequestRefused", "SocketLost"]

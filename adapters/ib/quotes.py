@@ -1,43 +1,20 @@
 """Quotes: market data lines, kept alive, counted, and never taken for fresh when they are not."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.ib.connection import NAME, Connection
 from adapters.ib.contracts import ContractRefused
 from adapters.ib.ib_settings import IbSettings, Role
+from adapters.ib.quote_lines import NUMBERS, QuoteLine
 from adapters.ib.session import IbSession
 from adapters.ib.sessions import Sessions, process_sessions
 from adapters.request_budget import Priority, RequestBudget
-from trading.errors import BrokerUnavailable, InvalidValue, UnknownSymbol
+from trading.errors import BrokerUnavailable, InvalidValue, SourceUnavailable, UnknownSymbol
 from trading.market.quotes import Quote, QuoteKind
-
-# By IB's tick type: live, then delayed.
-_PX = {1: "bid", 2: "ask", 4: "last", 66: "bid", 67: "ask", 68: "last"}
-_SIZE = {0: "bid_size", 3: "ask_size", 5: "last_size", 69: "bid_size", 70: "ask_size", 71: "last_size"}
-
-
-# As IB numbers them in reqMarketDataType.
-_KINDS = {1: QuoteKind.LIVE, 2: QuoteKind.FROZEN, 3: QuoteKind.DELAYED, 4: QuoteKind.DELAYED_FROZEN}
-_NUMBERS = {kind: number for number, kind in _KINDS.items()}
-
-
-class _Line:
-    """One market data line, written at every tick."""
-
-    __slots__ = ("ask", "ask_size", "at", "bid", "bid_size", "error", "kind", "last", "last_size", "number", "symbol")
-
-    def __init__(self, symbol: str) -> None:
-        self.symbol, self.kind, self.error, self.number = symbol, QuoteKind.LIVE, "", 0
-        self.at: datetime | None = None
-        self.bid: float | None = None
-        self.ask: float | None = None
-        self.last: float | None = None
-        self.bid_size: float | None = None
-        self.ask_size: float | None = None
-        self.last_size: float | None = None
 
 
 class IbQuotes:
@@ -62,8 +39,8 @@ class IbQuotes:
     ) -> None:
         self._settings, self._now, self._wanted, self._budget = settings, now, wanted, budget
         self._sessions = sessions or process_sessions()
-        self._lines: dict[str, _Line] = {}
-        self._by_number: dict[int, _Line] = {}
+        self._lines: dict[str, QuoteLine] = {}
+        self._by_number: dict[int, QuoteLine] = {}
         self._session: IbSession | None = None
         self._connection: Connection | None = None
         self._renewing: asyncio.Task[None] | None = None
@@ -75,17 +52,23 @@ class IbQuotes:
         Raises:
             InvalidValue: more symbols than lines; nothing was subscribed.
             UnknownSymbol: IB does not know one.
-            BrokerUnavailable: IB cannot be asked.
+            SourceUnavailable: IB cannot be asked.
         """
-        await self._sessions.owner.run(self._subscribe(symbols))
+        with _as_a_source():
+            await self._sessions.owner.run(self._subscribe(symbols))
 
     async def unsubscribe(self, symbols: Sequence[str]) -> None:
-        """Give the lines of these symbols back."""
-        await self._sessions.owner.run(self._unsubscribe(symbols))
+        """Give the lines of these symbols back.
+
+        Raises:
+            SourceUnavailable: IB cannot be asked.
+        """
+        with _as_a_source():
+            await self._sessions.owner.run(self._unsubscribe(symbols))
 
     def quotes(self) -> Mapping[str, Quote]:
         """Return what was last heard of every symbol subscribed."""
-        return {line.symbol: _quote(line) for line in tuple(self._lines.values())}
+        return {line.symbol: line.quote() for line in tuple(self._lines.values())}
 
     def stale(self, after: timedelta) -> tuple[str, ...]:
         """Return the symbols of which nothing was heard for that long, or ever."""
@@ -96,9 +79,10 @@ class IbQuotes:
         """Subscribe lines anew, such as those that went stale.
 
         Raises:
-            BrokerUnavailable: IB cannot be asked.
+            SourceUnavailable: IB cannot be asked.
         """
-        await self._sessions.owner.run(self._renew(symbols))
+        with _as_a_source():
+            await self._sessions.owner.run(self._renew(symbols))
 
     async def _ready(self) -> tuple[IbSession, Connection]:
         session, _ = self._sessions.get(
@@ -113,7 +97,7 @@ class IbQuotes:
             self._connection = connection
             self._by_number.clear()
             connection.receiver.on_quote = self._heard
-            await connection.post(lambda: connection.client.reqMarketDataType(_NUMBERS[self._wanted]), Priority.DATA)
+            await connection.post(lambda: connection.client.reqMarketDataType(NUMBERS[self._wanted]), Priority.DATA)
         return session, connection
 
     async def _subscribe(self, symbols: Sequence[str]) -> None:
@@ -124,9 +108,9 @@ class IbQuotes:
         async with self._one_at_a_time:
             session, connection = await self._ready()
             for symbol in new:
-                await self._open_line(session, connection, _Line(symbol))
+                await self._open_line(session, connection, QuoteLine(symbol))
 
-    async def _open_line(self, session: IbSession, connection: Connection, line: _Line) -> None:
+    async def _open_line(self, session: IbSession, connection: Connection, line: QuoteLine) -> None:
         try:
             listed = await session.contracts.look_up(connection, line.symbol)
         except ContractRefused as exc:
@@ -145,7 +129,7 @@ class IbQuotes:
                 if (line := self._lines.pop(symbol, None)) is not None:
                     await self._close_line(connection, line)
 
-    async def _close_line(self, connection: Connection, line: _Line) -> None:
+    async def _close_line(self, connection: Connection, line: QuoteLine) -> None:
         if self._by_number.pop(line.number, None) is not None:
             await connection.post(lambda: connection.client.cancelMktData(line.number), Priority.DATA)
 
@@ -169,18 +153,7 @@ class IbQuotes:
         line = self._by_number.get(number)
         if line is None:
             return
-        if what == "px":
-            tick, px, size = value
-            if (name := _PX.get(tick)) is not None:
-                setattr(line, name, px if px > 0 else None)  # -1 says that there is none
-                setattr(line, f"{name}_size", size)
-                line.error = ""  # it sends again what it refused, as after a competing session
-        elif what == "size":
-            tick, size = value
-            if (name := _SIZE.get(tick)) is not None:
-                setattr(line, name, size)
-        else:
-            line.kind = _KINDS[value]
+        line.take(what, value)
         line.at = self._now()
 
     def _refused(self, number: int, code: int, text: str) -> None:
@@ -188,16 +161,9 @@ class IbQuotes:
             line.error = f"{code}: {text}"
 
 
-def _quote(line: _Line) -> Quote:
-    return Quote(
-        symbol=line.symbol,
-        bid=line.bid,
-        ask=line.ask,
-        last=line.last,
-        bid_size=line.bid_size,
-        ask_size=line.ask_size,
-        last_size=line.last_size,
-        kind=line.kind,
-        at=line.at,
-        error=line.error,
-    )
+@contextmanager
+def _as_a_source() -> Iterator[None]:
+    try:
+        yield
+    except BrokerUnavailable as exc:
+        raise SourceUnavailable(NAME, exc.why) from exc

@@ -68,6 +68,8 @@ class Question:
 
 
 Quotes = Callable[[int, str, Any], None]
+# Notices that come with an answer: delayed data instead of live ones, parts of the data not paid for, an order held.
+_WITH_ANSWER = (399, 10090, 10167)
 
 
 class Receiver:
@@ -82,6 +84,7 @@ class Receiver:
         self._listener = listener
         self.ib = SimpleNamespace(TimezoneTWS=time_zone)  # where the decoder looks for the zone of times without one
         self.questions: dict[int | str, Question] = {}
+        self.snapshots: set[int] = set()  # questions whose ticks are their answer
         self.highest_order_id = 0
         self.on_login: Callable[[], None] = lambda: None
         self.on_quote: Quotes = lambda _req_id, _what, _value: None
@@ -124,7 +127,7 @@ class Receiver:
         question = self.questions.get(req_id)
         if question is None:
             self._listener.error_seen(req_id, code, text)
-        elif not (2100 <= code < 2200 or code in (10167, 399)):  # those come with an answer
+        elif not (2100 <= code < 2200 or code in _WITH_ANSWER):
             del self.questions[req_id]
             question.fail(RequestRefused(code, text))
 
@@ -215,13 +218,40 @@ class Receiver:
     def historicalDataEnd(self, req_id: int, _start: str, _end: str) -> None:  # noqa: N802, D102
         self._end(req_id)
 
-    # -- quotes
+    def securityDefinitionOptionParameter(  # noqa: N802, D102
+        self,
+        req_id: int,
+        exchange: str,
+        _under_con_id: str,
+        trading_class: str,
+        multiplier: str,
+        expiries: list[str],
+        _strikes: list[float],
+    ) -> None:
+        self._add(req_id, (exchange, trading_class, multiplier, tuple(expiries)))
+
+    def securityDefinitionOptionParameterEnd(self, req_id: int) -> None:  # noqa: N802, D102
+        self._end(req_id)
+
+    # -- quotes: of a snapshot to its question, of a line to who listens
 
     def priceSizeTick(self, req_id: int, tick_type: int, px: float, size: float) -> None:  # noqa: N802, D102
-        self.on_quote(req_id, "px", (tick_type, px, size))
+        self._quoted(req_id, "px", (tick_type, px, size))
 
     def tickSize(self, req_id: int, tick_type: int, size: float) -> None:  # noqa: N802, D102
-        self.on_quote(req_id, "size", (tick_type, size))
+        self._quoted(req_id, "size", (tick_type, size))
 
     def marketDataType(self, req_id: int, kind: int) -> None:  # noqa: N802, D102
-        self.on_quote(req_id, "type", kind)
+        self._quoted(req_id, "type", kind)
+
+    def tickSnapshotEnd(self, req_id: int) -> None:  # noqa: N802, D102
+        self._end(req_id)
+
+    def tickOptionComputation(self, *_values: float) -> None:  # noqa: N802
+        """Do nothing: implied volatility and Greeks are computed by us."""
+
+    def _quoted(self, req_id: int, what: str, value: Any) -> None:
+        if req_id in self.snapshots:
+            self._add(req_id, (what, value))
+        else:
+            self.on_quote(req_id, what, value)

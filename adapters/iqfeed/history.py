@@ -11,7 +11,6 @@ github.com/mpdroog/docker-iqfeed.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -26,7 +25,7 @@ from adapters.yahoo_bars import GIVE_UP_AFTER
 from trading.errors import BarsInvalid, InvalidValue, SourceUnavailable
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
 from trading.market.instruments import Equity, Instrument
-from trading.market.minute_bars import MinuteBars, minute_frame
+from trading.market.minute_bars import FetchedMinuteBars, MinuteBars, minute_frame
 
 OLDEST_FIRST, LABEL_BEGIN, MINUTE = "1", "1", "60"
 NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -36,14 +35,6 @@ _DAY = re.compile(r"(\d{4}-\d\d-\d\d)( 00:00:00)?", re.ASCII)  # the time came w
 Numbers = Mapping[str, float]
 Row = Mapping[str, object]
 Moment = TypeVar("Moment", date, datetime)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FetchedMinuteBars:
-    """Minute bars as they were given, and the outcome of every symbol asked."""
-
-    bars: MinuteBars
-    outcomes: tuple[FetchOutcome, ...]
 
 
 class IqfeedBars:

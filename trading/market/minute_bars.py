@@ -4,13 +4,16 @@ A frame of minute bars is *long*: one row per symbol and minute with activity, s
 minute in which nothing was traded has no row. Prices are raw, float64, in the currency of the instrument.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from trading.errors import BarsInvalid
-from trading.market.bars import PRICE_COLUMNS
+from trading.market.bars import PRICE_COLUMNS, FetchOutcome
 
 MINUTE_COLUMNS = ("symbol", "bar_start", *PRICE_COLUMNS, "volume")
 TIME_DTYPE = "datetime64[us, UTC]"
@@ -36,6 +39,34 @@ class MinuteBars:
                 raise BarsInvalid(self.source, f"column {name} is {self.frame[name].dtype}, not float64")
         if self.frame["bar_start"].dtype != TIME_DTYPE:
             raise BarsInvalid(self.source, f"column bar_start is {self.frame['bar_start'].dtype}, not {TIME_DTYPE}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FetchedMinuteBars:
+    """Minute bars as a source gave them, and the outcome of every symbol asked."""
+
+    bars: MinuteBars
+    outcomes: tuple[FetchOutcome, ...]
+
+
+class MinuteBarSource(Protocol):
+    """Where minute bars come from."""
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        ...
+
+    def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedMinuteBars:
+        """Return the minutes of regular hours of all sessions from `first` to `last`, both included.
+
+        Every symbol asked has exactly one outcome. The minute that still runs is left out.
+
+        Raises:
+            InvalidValue: the range ends before it begins, or is not one that the provider keeps.
+            SourceUnavailable: the provider as a whole did not answer properly.
+        """
+        ...
 
 
 def minute_frame(rows: pd.DataFrame) -> pd.DataFrame:

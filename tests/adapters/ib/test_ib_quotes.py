@@ -11,8 +11,8 @@ import pytest
 from adapters.ib.quotes import IbQuotes
 from ib_gateway.scenarios import Action, Fault
 from tests.adapters.ib.ib_desk import Desk, until
-from trading.errors import InvalidValue, UnknownSymbol
-from trading.market.quotes import QuoteKind
+from trading.errors import InvalidValue, SourceUnavailable, UnknownSymbol
+from trading.market.quotes import QuoteKind, QuoteStream
 
 
 @pytest.fixture
@@ -58,6 +58,14 @@ async def test_more_symbols_than_lines_are_refused_before_ib_is_asked(desk: Desk
     await quotes.unsubscribe(["AAPL"])
     await quotes.subscribe(["MSFT", "KO"])
     assert set(quotes.quotes()) == {"MSFT", "KO"}
+
+
+async def test_a_gateway_that_is_away_is_the_sources_fault(desk: Desk):
+    away: QuoteStream = quotes_of(desk, port=1)
+
+    for ask in (away.subscribe, away.unsubscribe):
+        with pytest.raises(SourceUnavailable, match="nothing answers on 127"):
+            await ask(["AAPL"])
 
 
 async def test_an_unknown_symbol_has_no_quote(desk: Desk):
