@@ -45,7 +45,9 @@ def a_chain(style: ExerciseStyle = ExerciseStyle.AMERICAN, spot: float = 100.0) 
     )
 
 
-def changed(chain: OptionChain, expiry: date, strike: float, right: str, **values: float | pd.Timestamp) -> OptionChain:
+def changed(
+    chain: OptionChain, expiry: date, strike: float, right: str, /, **values: float | pd.Timestamp
+) -> OptionChain:
     """Return the chain with some values of one option changed."""
 
     def change(frame: pd.DataFrame) -> pd.DataFrame:

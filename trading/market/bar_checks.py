@@ -60,7 +60,7 @@ def check_bars(
     for bar_rule in BAR_RULES:
         findings += _bar_findings(bar_rule, facts, calendar, session, policy)
     findings += second_reader
-    rank = {rule: place for place, rule in enumerate(Rule)}
+    rank: dict[str, int] = {rule: place for place, rule in enumerate(Rule)}
     findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
     verdicts = _symbol_verdicts(fetched, facts, findings)
     return QualityReport(
