@@ -1,6 +1,6 @@
-"""The expectations that daily bars must meet, in the words of Great Expectations.
+"""The expectations that daily bars must meet, in the words of Great Expectations, and what other suites share.
 
-Import this module only where bars are validated: Great Expectations costs 2.5 s and 250 MiB.
+Import this module only where something is validated: Great Expectations costs 2.5 s and 250 MiB.
 """
 
 from collections.abc import Collection
@@ -11,6 +11,7 @@ import great_expectations as gx
 import pandas as pd
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
+from great_expectations.expectations.core.expect_column_values_to_not_be_in_set import ExpectColumnValuesToNotBeInSet
 from great_expectations.expectations.core.expect_compound_columns_to_be_unique import ExpectCompoundColumnsToBeUnique
 from great_expectations.expectations.expectation import MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
@@ -105,6 +106,11 @@ def _expectations(policy: QualityPolicy) -> list[Any]:
 def between(rule: StrEnum, severity: FindingSeverity, column: str, **limits: Any) -> ExpectColumnValuesToBeBetween:
     """Return the expectation that all values of a column lie between the limits, NaN left out."""
     return ExpectColumnValuesToBeBetween(column=column, **limits, **_labels(rule, severity))
+
+
+def not_zero(rule: StrEnum, severity: FindingSeverity, column: str) -> ExpectColumnValuesToNotBeInSet:
+    """Return the expectation that no value of a column is 0, NaN left out."""
+    return ExpectColumnValuesToNotBeInSet(column=column, value_set=[0], **_labels(rule, severity))
 
 
 def _labels(rule: StrEnum, severity: FindingSeverity) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _finding(
 ) -> Finding:
     """Return one finding about the first of the worst options, with the count of all."""
     worst, count = int(grades.argmax()), int(np.count_nonzero(grades))
-    row = next(facts.iloc[[worst]].itertuples())
+    row = facts.iloc[worst]
     option = f"{chain.underlying} {row.expiry!s:.10} {row.strike:g} {row.right}"
     value, limit = rule.value(row), rule.limit(policy)
     times = "" if count == 1 else f", {count} options in all"

@@ -5,6 +5,7 @@ against each other, so that one bad quote does not put its neighbours in doubt. 
 the asks and sells at the bids would earn for nothing, in per cent of the underlying; 0 where there is none.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -16,7 +17,7 @@ from trading.options.chains import CHAIN_KEYS, CHAIN_NUMBERS, ExerciseStyle, Opt
 from trading.options.terms import PricingTerms
 from trading.options.vanilla import BoolArray, FloatArray, VanillaOptions
 
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.intp]
 
 
 def chain_facts(chain: OptionChain, terms: PricingTerms, policy: ChainPolicy, now: datetime) -> pd.DataFrame:
@@ -58,12 +59,13 @@ def _invalid_numbers(frame: pd.DataFrame) -> IntArray:
     numbers = frame[list(CHAIN_NUMBERS)].to_numpy()
     strike = frame["strike"].to_numpy()
     wrong = (np.isinf(numbers) | (numbers < 0)).sum(axis=1)
-    return np.asarray(wrong + ~(np.isfinite(strike) & (strike > 0)) + frame["expiry"].isna().to_numpy())
+    no_strike = ~(np.isfinite(strike) & (strike > 0))
+    return np.asarray(wrong + no_strike + frame["expiry"].isna().to_numpy(), dtype=np.intp)
 
 
 def _repeated(frame: pd.DataFrame) -> IntArray:
     again = frame.duplicated(list(CHAIN_KEYS)).to_numpy()
-    repeated = again.astype(np.int64)
+    repeated: IntArray = again.astype(np.intp)
     if again.any():
         keys = pd.MultiIndex.from_frame(frame[list(CHAIN_KEYS)])
         repeated[keys.isin(keys[again & ~frame.duplicated().to_numpy()])] = 2
@@ -73,7 +75,7 @@ def _repeated(frame: pd.DataFrame) -> IntArray:
 def _wide(bid: FloatArray, ask: FloatArray, spot: float, policy: ChainPolicy) -> IntArray:
     spread, middle = ask - bid, (ask + bid) / 2
     wide = (spread > policy.max_spread_pct / 100 * middle) & (spread > policy.narrow_spread_pct / 100 * spot)
-    return wide.astype(np.int64)
+    return np.asarray(wide, dtype=np.intp)
 
 
 def _gaps(
@@ -85,15 +87,21 @@ def _gaps(
     bounds = _Bounds(len(facts))
     if fit.any():
         bounds.fill(fit, terms.options(facts[fit], spot, now), chain.style)
-    quotes = facts[list(CHAIN_KEYS)].assign(bid=bid, ask=ask)
-    is_call = (facts["right"] == "C").to_numpy()
+    quotes = _Quotes(
+        expiry=facts["expiry"].to_numpy().astype(np.int64),
+        strike=facts["strike"].to_numpy(),
+        is_call=(facts["right"] == "C").to_numpy(),
+        bid=bid,
+        ask=ask,
+    )
+    american = chain.style is ExerciseStyle.AMERICAN
     gaps = {
         "least_gap": bounds.least - ask,
         "most_gap": bid - bounds.most,
         "parity_gap": _parity_gap(quotes, bounds.difference_least, bounds.difference_most),
-        "order_gap": _order_gap(quotes, is_call),
+        "order_gap": _order_gap(quotes),
         "convexity_gap": _convexity_gap(quotes),
-        "calendar_gap": _calendar_gap(quotes) if chain.style is ExerciseStyle.AMERICAN else np.zeros(len(facts)),
+        "calendar_gap": _calendar_gap(quotes) if american else np.zeros(len(facts)),
     }
     return {name: np.nan_to_num(np.fmax(gap, 0.0) / spot * 100) for name, gap in gaps.items()}
 
@@ -119,57 +127,64 @@ class _Bounds:
             self.difference_least[fit] = self.difference_most[fit] = net - strike
 
 
-def _parity_gap(quotes: pd.DataFrame, least: FloatArray, most: FloatArray) -> FloatArray:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Quotes:
+    """Fit quotes by column, NaN where there is none; expiries as numbers."""
+
+    expiry: IntArray
+    strike: FloatArray
+    is_call: BoolArray
+    bid: FloatArray
+    ask: FloatArray
+
+    def neighbours(self, by: str, *same: str) -> tuple[IntArray, IntArray]:
+        """Return the rows with an ask that follow each other when sorted by one column, the others being the same."""
+        rows = np.flatnonzero(np.isfinite(self.ask))
+        order = rows[np.lexsort([getattr(self, name)[rows] for name in (by, *same)])]
+        first, second = order[:-1], order[1:]
+        alike = np.logical_and.reduce([getattr(self, name)[first] == getattr(self, name)[second] for name in same])
+        return first[alike], second[alike]
+
+    def told_of(self, gap: FloatArray, *rows: IntArray) -> FloatArray:
+        """Return for each row the largest gap that is told of it."""
+        largest = np.full(self.strike.shape, np.nan)
+        for of in rows:
+            largest[of] = np.fmax(largest[of], gap)  # a row is in each only once
+        return largest
+
+
+def _parity_gap(quotes: _Quotes, least: FloatArray, most: FloatArray) -> FloatArray:
     """Return how far a call less its put is from where it must be; told of both."""
-    puts, calls = (quotes[quotes["right"] == right].drop_duplicates(["expiry", "strike"]) for right in "PC")
-    pairs = calls.reset_index().merge(puts.reset_index(), on=["expiry", "strike"], suffixes=("", "_put"))
-    call_row, put_row = pairs["index"].to_numpy(), pairs["index_put"].to_numpy()
-    too_little = least[call_row] - (pairs["ask"] - pairs["bid_put"]).to_numpy()
-    too_much = (pairs["bid"] - pairs["ask_put"]).to_numpy() - most[call_row]
-    gap = np.full(len(quotes), np.nan)
-    gap[call_row] = gap[put_row] = np.fmax(too_little, too_much)
-    return gap
+    put, call = quotes.neighbours("is_call", "strike", "expiry")
+    too_little = least[call] - (quotes.ask[call] - quotes.bid[put])
+    too_much = (quotes.bid[call] - quotes.ask[put]) - most[call]
+    return quotes.told_of(np.fmax(too_little, too_much), put, call)
 
 
-def _order_gap(quotes: pd.DataFrame, is_call: BoolArray) -> FloatArray:
+def _order_gap(quotes: _Quotes) -> FloatArray:
     """Return what a vertical spread with the next strike yields for nothing; told of both.
 
     Of two neighbours, the one nearer to being exercised costs more, but by no more than the difference of strikes.
     """
-    ladder = quotes.assign(is_call=is_call)[quotes["ask"].notna()].sort_values(["right", "expiry", "strike"])
-    lower, higher = ladder.iloc[:-1].reset_index(), ladder.iloc[1:].reset_index()
-    pair = ((lower["right"] == higher["right"]) & (lower["expiry"] == higher["expiry"])).to_numpy()
-    calls = lower["is_call"].to_numpy()
-    dear = {s: np.where(calls, lower[s], higher[s]) for s in ("bid", "ask")}
-    cheap = {s: np.where(calls, higher[s], lower[s]) for s in ("bid", "ask")}
-    width = (higher["strike"] - lower["strike"]).to_numpy()
-    gap = np.where(pair, np.fmax(cheap["bid"] - dear["ask"], dear["bid"] - cheap["ask"] - width), np.nan)
-    return _of_both(len(quotes), lower["index"].to_numpy(), higher["index"].to_numpy(), gap)
+    lower, higher = quotes.neighbours("strike", "expiry", "is_call")
+    calls = quotes.is_call[lower]
+    dear, cheap = np.where(calls, lower, higher), np.where(calls, higher, lower)
+    width = quotes.strike[higher] - quotes.strike[lower]
+    gap = np.fmax(quotes.bid[cheap] - quotes.ask[dear], quotes.bid[dear] - quotes.ask[cheap] - width)
+    return quotes.told_of(gap, lower, higher)
 
 
-def _convexity_gap(quotes: pd.DataFrame) -> FloatArray:
+def _convexity_gap(quotes: _Quotes) -> FloatArray:
     """Return what the butterfly round an option yields for nothing; told of its middle."""
-    ladder = quotes[quotes["ask"].notna()].sort_values(["right", "expiry", "strike"]).reset_index()
-    before, after = ladder.shift(1), ladder.shift(-1)
-    inside = (before["right"] == after["right"]) & (before["expiry"] == after["expiry"])
-    share = (after["strike"] - ladder["strike"]) / (after["strike"] - before["strike"])
-    wings = share * before["ask"] + (1 - share) * after["ask"]
-    gap = np.full(len(quotes), np.nan)
-    gap[ladder["index"].to_numpy()] = (ladder["bid"] - wings).where(inside)
-    return gap
+    first, second = quotes.neighbours("strike", "expiry", "is_call")
+    triple = second[:-1] == first[1:]
+    lower, middle, upper = first[:-1][triple], second[:-1][triple], second[1:][triple]
+    share = (quotes.strike[upper] - quotes.strike[middle]) / (quotes.strike[upper] - quotes.strike[lower])
+    wings = share * quotes.ask[lower] + (1 - share) * quotes.ask[upper]
+    return quotes.told_of(quotes.bid[middle] - wings, middle)
 
 
-def _calendar_gap(quotes: pd.DataFrame) -> FloatArray:
+def _calendar_gap(quotes: _Quotes) -> FloatArray:
     """Return what the next expiry of the same strike yields for nothing; told of both."""
-    ladder = quotes[quotes["ask"].notna()].sort_values(["right", "strike", "expiry"])
-    nearer, later = ladder.iloc[:-1].reset_index(), ladder.iloc[1:].reset_index()
-    pair = (nearer["right"] == later["right"]) & (nearer["strike"] == later["strike"])
-    gap = (nearer["bid"] - later["ask"]).where(pair).to_numpy()
-    return _of_both(len(quotes), nearer["index"].to_numpy(), later["index"].to_numpy(), gap)
-
-
-def _of_both(count: int, first: IntArray, second: IntArray, gap: FloatArray) -> FloatArray:
-    """Return for each row the larger of the gaps of the two pairs it is in."""
-    as_first, as_second = np.full(count, np.nan), np.full(count, np.nan)
-    as_first[first], as_second[second] = gap, gap
-    return np.fmax(as_first, as_second)
+    nearer, later = quotes.neighbours("expiry", "strike", "is_call")
+    return quotes.told_of(quotes.bid[nearer] - quotes.ask[later], nearer, later)

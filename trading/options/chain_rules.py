@@ -36,15 +36,15 @@ class OptionRule:
 
 
 def _warning(broken: pd.Series) -> Grades:
-    return broken.to_numpy(dtype=np.int8)
+    return np.asarray(broken, dtype=np.int8)
 
 
 def _critical(broken: pd.Series) -> Grades:
-    return 2 * broken.to_numpy(dtype=np.int8)
+    return 2 * _warning(broken)
 
 
 def _as_it_is(fact: pd.Series, _policy: ChainPolicy) -> Grades:
-    return fact.to_numpy(dtype=np.int8)
+    return np.asarray(fact, dtype=np.int8)
 
 
 def _quote(row: Any) -> str:

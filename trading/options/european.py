@@ -4,15 +4,19 @@ Source: J. Hull, Options, Futures, and Other Derivatives, 15.8, 17.4 and 19; F. 
 contracts, 1976 (all is written by way of the forward).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr  # type: ignore[import-untyped]  # scipy ships no types
 
-from trading.options.vanilla import BoolArray, FloatArray, Greeks, VanillaOptions
+from trading.options.vanilla import FloatArray, Greeks, VanillaOptions
 
 POINT, DAY = 0.01, 1 / 365
 _MAX_STEPS = 40  # ten do for what is traded
-_PRECISION = 1e-12
+_SMALL_STEP = 1e-6  # of the volatility
+
+Step = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def price(options: VanillaOptions, volatility: npt.ArrayLike) -> FloatArray:
@@ -85,15 +89,10 @@ def _density(d: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-0.5 * d * d) / np.sqrt(2 * np.pi))
 
 
-def _normalised(total: FloatArray, x: FloatArray) -> FloatArray:
-    return np.asarray(np.exp(x / 2) * ndtr(x / total + total / 2) - np.exp(-x / 2) * ndtr(x / total - total / 2))
-
-
 def _total_volatility(beta: FloatArray, x: FloatArray) -> FloatArray:
     """Return volatility times the root of time for normalised prices of calls out of the money.
 
-    Steps start where the price bends, sqrt(-2x), which never fails to arrive. Above it they are Halley's; below it
-    Newton's on 1 / sqrt(-log price), which is all but a straight line there.
+    Steps start where the price bends, sqrt(-2x), from where they never fail to arrive.
 
     Args:
         beta: price / sqrt(forward x strike), undiscounted; in (0, exp(x/2)).
@@ -103,18 +102,47 @@ def _total_volatility(beta: FloatArray, x: FloatArray) -> FloatArray:
     """
     bend = np.maximum(np.sqrt(-2 * x), 1e-8)
     at_bend = _normalised(bend, x)
-    low: BoolArray = beta < at_bend
-    total = np.where(low, bend, bend + (beta - at_bend) * np.sqrt(2 * np.pi))
-    goal = 1 / np.sqrt(-np.log(beta))
-    for _ in range(_MAX_STEPS):
-        here = _normalised(total, x)
-        vega = _density(np.hypot(x / total, total / 2))
-        newton = (beta - here) / vega
-        halley = newton / np.maximum(1 + 0.5 * newton * (x * x / total**3 - total / 4), 0.3)
-        depth = -np.log(here)
-        straight = (goal - 1 / np.sqrt(depth)) * 2 * here * depth**1.5 / vega
-        step = np.clip(np.where(low, straight, halley), -2 / 3 * total, 2 * total)
-        total = total + step
-        if not (np.abs(step) > _PRECISION * (1 + total)).any():
-            break
+    low = beta < at_bend
+    total = np.empty_like(beta)
+    total[low] = _walk(_straight_step, bend[low], beta[low], x[low])
+    above = bend + (beta - at_bend) * np.sqrt(2 * np.pi)
+    total[~low] = _walk(_halley_step, above[~low], beta[~low], x[~low])
     return total
+
+
+def _walk(step_of: Step, total: FloatArray, beta: FloatArray, x: FloatArray) -> FloatArray:
+    """Take steps until they are so small that the error, their square at most, is none."""
+    found, where = total.copy(), np.arange(len(total))
+    for _ in range(_MAX_STEPS):
+        step = np.clip(step_of(total, beta, x), -2 / 3 * total, 2 * total)
+        total = total + step
+        found[where] = total
+        going = np.abs(step) > _SMALL_STEP * total
+        if not going.any():
+            break
+        where, total, beta, x = where[going], total[going], beta[going], x[going]
+    return found
+
+
+def _halley_step(total: FloatArray, beta: FloatArray, x: FloatArray) -> FloatArray:
+    newton = (beta - _normalised(total, x)) / _vega(total, x)
+    bending = x * x / (total * total * total) - total / 4
+    return np.asarray(newton / np.maximum(1 + 0.5 * newton * bending, 0.3))
+
+
+def _straight_step(total: FloatArray, beta: FloatArray, x: FloatArray) -> FloatArray:
+    """Return Newton's step for 1 / sqrt(-log price), which is all but a straight line for small prices."""
+    here = _normalised(total, x)
+    depth = -np.log(here)
+    root = np.sqrt(depth)
+    return np.asarray((1 / np.sqrt(-np.log(beta)) - 1 / root) * 2 * here * depth * root / _vega(total, x))
+
+
+def _normalised(total: FloatArray, x: FloatArray) -> FloatArray:
+    up, ratio = np.exp(x / 2), x / total
+    return np.asarray(up * ndtr(ratio + total / 2) - ndtr(ratio - total / 2) / up)
+
+
+def _vega(total: FloatArray, x: FloatArray) -> FloatArray:
+    ratio = x / total
+    return np.asarray(np.exp(-0.5 * (ratio * ratio + total * total / 4)) / np.sqrt(2 * np.pi))
