@@ -1,9 +1,9 @@
 """American options by QuantLib; the functions are those of `european`.
 
 Without a cash dividend before the expiry: Andersen, Lake and Offengenden's fixed-point iteration (`QdFpAmericanEngine`,
-its fast scheme: within 2 millionths of the strike of the exact price, 50,000 prices/s). With one: finite differences
-in the escrowed model, within about 3 hundred-thousandths of the strike and a hundred times slower. Options that nobody
-would exercise early (a call on what pays nothing) are priced by the formula of `european`.
+its fast scheme), within a hundred-thousandth of the strike at volatilities up to 60 %, four of them at 150 %. With one:
+finite differences in the escrowed model, within about five hundred-thousandths and a hundred times slower. Options that
+nobody would exercise early (a call on what pays nothing) are priced by the formula of `european`.
 
 All time is measured in lives of the option, with rates and volatility scaled to match, so that the hour counts, one
 set of QuantLib's objects does for all options, and neither its date of today nor its calendar is asked.
@@ -13,6 +13,7 @@ Finance 20(1), 2016.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -191,10 +192,13 @@ def _finite_differences(ql: ModuleType, options: VanillaOptions, i: int) -> Pric
         )
     )
     carry(options.dividend_yield[i] * scale)
+    twin = options.take(np.arange(len(options.spot)) == i)
 
     def worth(s: float, r: float, v: float) -> float:
         spot(s), rate(r * scale), sigma(v * scale**0.5)
-        return float(option.NPV())
+        held = replace(twin, spot=np.array([s]), rate=np.array([r]))
+        least = max(european.price(held, v)[0], held.intrinsic[0])  # the grid is coarse for wild volatilities
+        return float(max(option.NPV(), least))
 
     return worth
 
