@@ -49,10 +49,11 @@ def check_chain(
         if grade.any()
     ]
     mean = float(score.mean()) if len(score) and not own else 0.0
+    verdict = SymbolVerdict.QUARANTINE if own else _chain_verdict(mean, grades, policy)
     return ChainReport(
         underlying=chain.underlying,
         source=chain.source,
-        verdict=_chain_verdict(mean, grades, policy),
+        verdict=verdict,
         score=mean,
         options=options,
         findings=tuple(sorted(own + of_options, key=lambda f: f.severity is FindingSeverity.WARNING)),

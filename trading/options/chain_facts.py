@@ -43,15 +43,15 @@ def chain_facts(chain: OptionChain, terms: PricingTerms, policy: ChainPolicy, no
         repeated=_repeated(frame),
         years_left=terms.expires.years(frame["expiry"], now),
         strike_factor=np.maximum(frame["strike"] / spot, spot / frame["strike"].where(frame["strike"] > 0)),
-        ask_missing=((bid > 0) & np.isnan(ask)).astype(np.int64),
+        ask_missing=((bid > 0) & np.isnan(ask)).astype(np.intp),
         quoted=~(np.isnan(bid) & np.isnan(ask)),
         spread=ask - bid,
         wide_spread=_wide(bid, ask, spot, policy),
         age_minutes=age,
     )
-    fit = (facts["invalid_numbers"] == 0) & (facts["repeated"] == 0) & (facts["years_left"] >= 0) & (age >= 0)
-    fit &= (age <= policy.max_quote_age_minutes) & ~(facts["spread"] < 0) & (facts["ask_missing"] == 0)
-    fit &= facts["strike_factor"] <= policy.max_strike_factor
+    fit = (facts["invalid_numbers"] == 0) & (facts["repeated"] == 0) & (facts["years_left"] >= 0)
+    fit &= (age >= -policy.max_quote_lead_minutes) & (age <= policy.max_quote_age_minutes)
+    fit &= ~(facts["spread"] < 0) & (facts["ask_missing"] == 0) & (facts["strike_factor"] <= policy.max_strike_factor)
     return facts.assign(**_gaps(chain, terms, now, facts, fit.to_numpy(), spot))
 
 

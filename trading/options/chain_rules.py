@@ -51,12 +51,12 @@ def _quote(row: Any) -> str:
     return f"bid {row.bid:g}, ask {row.ask:g}"
 
 
-def _gap_rule(rule: ChainRule, fact: str, wanted: str, *, at_worst: int, cost: float) -> OptionRule:
-    """Return a rule about a gap; `at_worst` is 1 where nobody knows which of several options is the wrong one."""
+def _gap_rule(rule: ChainRule, fact: str, wanted: str, *, cost: float, never_critical: bool = False) -> OptionRule:
+    """Return a rule about a gap; it is never critical where nobody knows which of several options is the wrong one."""
 
     def grade(gap: pd.Series, policy: ChainPolicy) -> Grades:
-        large = (gap > policy.critical_gap_pct) & (at_worst > 1)
-        return _warning(gap > policy.max_gap_pct) + _warning(large & (gap > policy.max_gap_pct))
+        broken = gap > policy.max_gap_pct
+        return _warning(broken) + _warning(broken & (gap > policy.critical_gap_pct) & (not never_critical))
 
     return OptionRule(
         rule=rule,
@@ -164,12 +164,14 @@ OPTION_RULES = (
         limit=lambda policy: f"at most {policy.max_quote_age_minutes:g} minutes old",
         remedy=_AGAIN,
     ),
-    _gap_rule(ChainRule.BELOW_LEAST, "least_gap", "an ask not below what exercise is worth", at_worst=2, cost=0.5),
-    _gap_rule(ChainRule.ABOVE_MOST, "most_gap", "a bid not above what can be received at most", at_worst=2, cost=0.5),
-    _gap_rule(ChainRule.PARITY, "parity_gap", "call less put as parity says", at_worst=2, cost=0.3),
-    _gap_rule(ChainRule.STRIKE_ORDER, "order_gap", "prices in the order of strikes", at_worst=1, cost=0.3),
-    _gap_rule(ChainRule.CONVEXITY, "convexity_gap", "butterflies for no less than nothing", at_worst=1, cost=0.2),
-    _gap_rule(ChainRule.CALENDAR, "calendar_gap", "more time for no less money", at_worst=1, cost=0.2),
+    _gap_rule(ChainRule.BELOW_LEAST, "least_gap", "an ask not below what exercise is worth", cost=0.5),
+    _gap_rule(ChainRule.ABOVE_MOST, "most_gap", "a bid not above what can be received at most", cost=0.5),
+    _gap_rule(ChainRule.PARITY, "parity_gap", "call less put as parity says", cost=0.3),
+    _gap_rule(ChainRule.STRIKE_ORDER, "order_gap", "prices in the order of strikes", cost=0.3, never_critical=True),
+    _gap_rule(
+        ChainRule.CONVEXITY, "convexity_gap", "butterflies for no less than nothing", cost=0.2, never_critical=True
+    ),
+    _gap_rule(ChainRule.CALENDAR, "calendar_gap", "more time for no less money", cost=0.2, never_critical=True),
     OptionRule(
         rule=ChainRule.WIDE_SPREAD,
         fact="wide_spread",
