@@ -207,7 +207,7 @@ def test_real_chains_of_indices_are_not_quarantined(underlying: str):
     for chain in real_chains(underlying):
         report = check(chain)
 
-        # The level lags the futures that options are priced by, so parity is off by two tenths of a per cent.
+        # The level lags the futures that options are priced by: at 10:00 parity is off by nine tenths of a per cent.
         assert report.verdict is not SymbolVerdict.QUARANTINE
         assert not report.options["verdict"].eq("quarantine").any()
         assert found(report) <= HARMLESS | {ChainRule.PARITY, ChainRule.BELOW_LEAST}
