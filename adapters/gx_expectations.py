@@ -1,15 +1,17 @@
-"""The expectations that daily bars must meet, in the words of Great Expectations.
+"""The expectations that daily bars must meet, in the words of Great Expectations, and what other suites share.
 
-Import this module only where bars are validated: Great Expectations costs 2.5 s and 250 MiB.
+Import this module only where something is validated: Great Expectations costs 2.5 s and 250 MiB.
 """
 
 from collections.abc import Collection
+from enum import StrEnum
 from typing import Any
 
 import great_expectations as gx
 import pandas as pd
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
+from great_expectations.expectations.core.expect_column_values_to_not_be_in_set import ExpectColumnValuesToNotBeInSet
 from great_expectations.expectations.core.expect_compound_columns_to_be_unique import ExpectCompoundColumnsToBeUnique
 from great_expectations.expectations.expectation import MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
@@ -19,6 +21,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map
     MulticolumnMapMetricProvider,
 )
 
+from adapters.gx_runs import Label
 from trading.market.bar_facts import incoherence
 from trading.market.bar_rules import log_return_limits
 from trading.market.quality import FindingSeverity, QualityPolicy, Rule
@@ -53,9 +56,7 @@ class ExpectOhlcCoherent(MulticolumnMapExpectation):
     args_keys = ("column_list", "worst_grade")
 
 
-def bar_suite(
-    policy: QualityPolicy, only: Collection[tuple[Rule, FindingSeverity]] | None = None
-) -> gx.ExpectationSuite:
+def bar_suite(policy: QualityPolicy, only: Collection[Label] | None = None) -> gx.ExpectationSuite:
     """Return the rules that single bars must keep, by columns of BarFacts.
 
     Each expectation carries its Rule in `meta`, and the severity of a finding.
@@ -64,10 +65,14 @@ def bar_suite(
         policy: has the thresholds.
         only: those wanted; all when None.
     """
-    expectations = _expectations(policy)
+    return suite_of("daily_bars", _expectations(policy), only)
+
+
+def suite_of(name: str, expectations: list[Any], only: Collection[Label] | None) -> gx.ExpectationSuite:
+    """Return a suite of the expectations with one of the labels; of all when None."""
     if only is not None:
-        expectations = [e for e in expectations if (Rule(e.meta["rule"]), FindingSeverity(e.severity)) in only]
-    return gx.ExpectationSuite("daily_bars", expectations=expectations)
+        expectations = [e for e in expectations if (e.meta["rule"], FindingSeverity(e.severity)) in only]
+    return gx.ExpectationSuite(name, expectations=expectations)
 
 
 def _expectations(policy: QualityPolicy) -> list[Any]:
@@ -75,32 +80,38 @@ def _expectations(policy: QualityPolicy) -> list[Any]:
     frozen = policy.max_frozen_sessions
     warning, critical = FindingSeverity.WARNING, FindingSeverity.CRITICAL
     return [
-        _between(Rule.STALE, critical, "sessions_behind", max_value=0),
-        _between(Rule.MISSING_SESSION, warning, "sessions_missing", max_value=0),
-        _between(Rule.MISSING_SESSION, critical, "sessions_missing_lately", max_value=0),
-        _between(Rule.NOT_A_SESSION, warning, "off_calendar", max_value=0),
-        _between(Rule.FUTURE_SESSION, warning, "future", max_value=0),
-        _between(Rule.FUTURE_SESSION, critical, "future", max_value=1),
+        between(Rule.STALE, critical, "sessions_behind", max_value=0),
+        between(Rule.MISSING_SESSION, warning, "sessions_missing", max_value=0),
+        between(Rule.MISSING_SESSION, critical, "sessions_missing_lately", max_value=0),
+        between(Rule.NOT_A_SESSION, warning, "off_calendar", max_value=0),
+        between(Rule.FUTURE_SESSION, warning, "future", max_value=0),
+        between(Rule.FUTURE_SESSION, critical, "future", max_value=1),
         ExpectCompoundColumnsToBeUnique(column_list=list(KEY), **_labels(Rule.DUPLICATE, warning)),
-        _between(Rule.DUPLICATE, critical, "repeated", max_value=1),
-        _between(Rule.PRICE_MISSING, critical, "missing_prices", max_value=0),
-        _between(Rule.PRICE_NOT_POSITIVE, critical, "lowest_px", min_value=0, strict_min=True),
+        between(Rule.DUPLICATE, critical, "repeated", max_value=1),
+        between(Rule.PRICE_MISSING, critical, "missing_prices", max_value=0),
+        between(Rule.PRICE_NOT_POSITIVE, critical, "lowest_px", min_value=0, strict_min=True),
         ExpectOhlcCoherent(worst_grade=0, **_labels(Rule.OHLC_INCOHERENT, warning)),
         ExpectOhlcCoherent(worst_grade=1, **_labels(Rule.OHLC_INCOHERENT, critical)),
-        _between(Rule.VOLUME_NEGATIVE, critical, "regular_volume", min_value=0),
-        _between(Rule.UNIT_ERROR, critical, "unit_error", max_value=0),
-        _between(Rule.SPLIT_NOT_APPLIED, warning, "split_like", max_value=0),
-        _between(Rule.SPLIT_NOT_APPLIED, critical, "split_like", max_value=1),
-        _between(Rule.JUMP, warning, "jump_ret", min_value=least, max_value=most),
-        _between(Rule.JUMP, critical, "alarming_ret", min_value=least, max_value=most),
-        _between(Rule.DIVIDEND_DOUBTFUL, critical, "dividend_doubt", max_value=0),
-        _between(Rule.FROZEN, warning, "frozen_sessions", max_value=frozen),
+        between(Rule.VOLUME_NEGATIVE, critical, "regular_volume", min_value=0),
+        between(Rule.UNIT_ERROR, critical, "unit_error", max_value=0),
+        between(Rule.SPLIT_NOT_APPLIED, warning, "split_like", max_value=0),
+        between(Rule.SPLIT_NOT_APPLIED, critical, "split_like", max_value=1),
+        between(Rule.JUMP, warning, "jump_ret", min_value=least, max_value=most),
+        between(Rule.JUMP, critical, "alarming_ret", min_value=least, max_value=most),
+        between(Rule.DIVIDEND_DOUBTFUL, critical, "dividend_doubt", max_value=0),
+        between(Rule.FROZEN, warning, "frozen_sessions", max_value=frozen),
     ]
 
 
-def _between(rule: Rule, severity: FindingSeverity, column: str, **limits: Any) -> ExpectColumnValuesToBeBetween:
+def between(rule: StrEnum, severity: FindingSeverity, column: str, **limits: Any) -> ExpectColumnValuesToBeBetween:
+    """Return the expectation that all values of a column lie between the limits, NaN left out."""
     return ExpectColumnValuesToBeBetween(column=column, **limits, **_labels(rule, severity))
 
 
-def _labels(rule: Rule, severity: FindingSeverity) -> dict[str, Any]:
+def not_zero(rule: StrEnum, severity: FindingSeverity, column: str) -> ExpectColumnValuesToNotBeInSet:
+    """Return the expectation that no value of a column is 0, NaN left out."""
+    return ExpectColumnValuesToNotBeInSet(column=column, value_set=[0], **_labels(rule, severity))
+
+
+def _labels(rule: StrEnum, severity: FindingSeverity) -> dict[str, Any]:
     return {"meta": {"rule": rule.value}, "severity": severity.value}

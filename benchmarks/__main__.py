@@ -26,6 +26,10 @@ BENCHMARKS = {
     "ib.stop": "benchmarks.ib_stop:stop",
     "ib.ticks": "benchmarks.ib_ticks:ticks",
     "iqfeed.ticks": "benchmarks.iqfeed:ticks",
+    "options.iv": "benchmarks.options:european_volatilities",
+    "options.greeks": "benchmarks.options:european_greeks",
+    "options.american": "benchmarks.options:american_volatilities",
+    "options.check": "benchmarks.options:chain_checks",
 }
 
 

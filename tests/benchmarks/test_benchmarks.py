@@ -11,6 +11,7 @@ import pytest
 from benchmarks.__main__ import BENCHMARKS, RESULTS
 from benchmarks.markets import CALENDAR, LAST, make_market
 from benchmarks.measurement import Measurement, Run, at_least, at_most
+from benchmarks.options import chain_checks, european_greeks, european_volatilities
 from benchmarks.table import markdown_table
 from trading.market.bar_checks import check_bars
 from trading.market.quality import QualityPolicy
@@ -66,6 +67,16 @@ def test_orders_and_ticks_at_interactive_brokers_are_measured_beside_the_bare_li
         "ib.ticks",
     }
     assert all(line["value"] > 0 and line["baseline"] > 0 for line in lines.values())
+
+
+def test_options_are_measured_on_a_made_up_chain_where_the_real_one_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENBELL_TEST_DATA", str(tmp_path))
+    run = a_run(tmp_path, quick=True)
+
+    measured = [m for part in (european_volatilities, european_greeks, chain_checks) for m in part(run)]
+
+    assert [m.name for m in measured] == ["options.iv", "options.greeks", "options.check"]
+    assert all(m.value > 0 and "made-up chain" in m.note for m in measured)
 
 
 def test_a_benchmark_that_is_not_there_is_refused_by_name():

@@ -66,7 +66,7 @@ def check_bars(
             warns = finding.severity is FindingSeverity.WARNING
             findings.append(softened(finding, acceptances) if warns else finding)
     findings += [softened(finding, acceptances) for finding in second_reader]
-    rank = {rule: place for place, rule in enumerate(Rule)}
+    rank: dict[str, int] = {rule: place for place, rule in enumerate(Rule)}
     findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
     verdicts = _symbol_verdicts(fetched, facts, findings)
     return QualityReport(

@@ -46,9 +46,13 @@ class FindingSeverity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One rule broken by one symbol; `session` is the first one concerned, None when it is about all of them."""
+    """One rule broken by one symbol; `session` is the first one concerned, None when it is about all of them.
 
-    rule: Rule
+    Attributes:
+        rule: a word of Rule for bars, of ChainRule for the options of a symbol.
+    """
+
+    rule: StrEnum
     severity: FindingSeverity
     symbol: str
     session: date | None

@@ -100,7 +100,7 @@ class Acceptance:
     reason: str
     accepted_at: datetime
 
-    def covers(self, rule: Rule, symbol: str, session: date | None) -> bool:
+    def covers(self, rule: str, symbol: str, session: date | None) -> bool:
         """Tell whether it is about that rule, broken by that symbol on that session."""
         return (rule, symbol) == (self.rule, self.symbol) and session is not None and self.first <= session <= self.last
 
