@@ -36,7 +36,7 @@ def chain_facts(chain: OptionChain, terms: PricingTerms, policy: ChainPolicy, no
     """
     frame = chain.frame
     spot = chain.underlying_px if chain.underlying_px and 0 < chain.underlying_px < np.inf else np.nan
-    bid, ask = (np.where(frame[side] > 0, frame[side], np.nan) for side in ("bid", "ask"))
+    bid, ask = (np.where((frame[side] > 0) & (frame[side] < np.inf), frame[side], np.nan) for side in ("bid", "ask"))
     age = ((pd.Timestamp(now) - frame["quoted_at"]) / pd.Timedelta(minutes=1)).fillna(0.0).to_numpy()
     facts = frame[[*CHAIN_KEYS, "bid", "ask", "open_interest"]].assign(
         invalid_numbers=_invalid_numbers(frame),
