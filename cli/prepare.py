@@ -71,9 +71,10 @@ async def prepare(home: Path, *, move_ledger: bool = False) -> None:
     from blocks.bar_source import BarSource
     from blocks.broker_account import BrokerAccount
     from blocks.desk_storage import DeskStorage
+    from blocks.market_feed import MarketFeed
     from blocks.risk_limits import RiskLimitsBlock
 
-    for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock):
+    for kind in (AlertChannels, BarSource, BrokerAccount, DeskStorage, MarketFeed, RiskLimitsBlock):
         await kind.aregister_type_and_schema()
     if move_ledger:
         _told(home).unlink(missing_ok=True)

@@ -10,17 +10,19 @@ from prefect import get_client
 from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 
+from adapters.alpaca_access import AlpacaFeed
 from blocks.alert_channels import AlertChannels
 from blocks.bar_source import BarSource, Provider
 from blocks.broker_account import BrokerAccount, Mode
 from blocks.desk import load
 from blocks.desk_storage import DeskStorage
+from blocks.market_feed import MarketFeed
 from blocks.risk_limits import RiskLimitsBlock
 from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.quality import OnBadSymbol, QualityPolicy
 from trading.risk.limits import RiskLimits
 
-BLOCKS = (AlertChannels, BarSource, BrokerAccount, DeskStorage, RiskLimitsBlock)
+BLOCKS = (AlertChannels, BarSource, BrokerAccount, DeskStorage, MarketFeed, RiskLimitsBlock)
 SECRET = "tgram://123456:ABC-secret/42"
 LEDGER_URL = "postgresql+psycopg://openbell:pa55word@db/openbell"
 
@@ -44,6 +46,7 @@ def some_blocks() -> dict[str, Block]:
         "source": source,
         "limits": limits,
         "alerts": alerts,
+        "feed": MarketFeed(name="quotes", provider=Provider.ALPACA, api_key=SecretStr(SECRET), feed=AlpacaFeed.IEX),
         "account": BrokerAccount(account="DU7", mode=Mode.SHADOW, bar_source=source, risk_limits=limits),
         "storage": DeskStorage(home=Path("/desk"), ledger_url=SecretStr(LEDGER_URL), alerts=alerts),
     }
@@ -62,7 +65,7 @@ def _plain(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-@pytest.mark.parametrize("kind", ["source", "limits", "alerts", "account", "storage"])
+@pytest.mark.parametrize("kind", ["source", "limits", "alerts", "feed", "account", "storage"])
 async def test_a_saved_block_is_loaded_as_it_was(kind: str, prefect_harness: None):
     block = some_blocks()[kind]
 
@@ -121,14 +124,12 @@ def test_live_mode_on_the_paper_broker_is_refused_with_the_way_out():
 
 
 def test_a_source_of_files_needs_a_path():
-    with pytest.raises(InvalidValue, match="path of bar source own is None, but must be a folder or file"):
+    with pytest.raises(InvalidValue, match="path of own is None, but must be a folder or file"):
         BarSource(name="own", provider=Provider.FILES).source()
 
 
 def test_a_source_of_yahoo_needs_symbols():
-    with pytest.raises(
-        InvalidValue, match=r"symbols of bar source y is \[\], but must be named when the provider is yahoo"
-    ):
+    with pytest.raises(InvalidValue, match=r"symbols of y is \[\], but must be named when the provider is yahoo"):
         BarSource(name="y", provider=Provider.YAHOO).source()
 
 
@@ -165,7 +166,35 @@ def test_a_provider_that_wants_a_key_is_asked_with_it_and_not_without(provider: 
 
     with pytest.raises(SourceUnavailable, match="mine is unavailable") as caught:
         whole.source().fetch(["KO"], date(2024, 3, 15), date(2024, 3, 15))
-    with pytest.raises(InvalidValue, match=f"api_key of bar source mine is None, .* {provider}"):
+    with pytest.raises(InvalidValue, match=f"api_key of mine is None, .* {provider}"):
         BarSource(name="mine", provider=provider, symbols=["KO"]).source()
 
     assert "s3cret" not in f"{caught.value} {whole!r} {whole.model_dump_json()}"
+
+
+KINDS = {
+    "quotes": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
+    "stream": {"alpaca", "interactive_brokers", "iqfeed"},
+    "chains": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
+    "indices": {"yahoo", "massive"},
+    "news": {"alpaca", "massive", "alpha_vantage", "iqfeed"},
+    "events": {"alpha_vantage"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_feed_gives_what_its_provider_has_and_says_what_it_has_not(kind: str):
+    keys = {"api_key": SecretStr("AKEY"), "api_secret": SecretStr("ASECRET"), "base_url": "http://127.0.0.1:1"}
+    feeds = {provider.value: MarketFeed(name="mine", provider=provider, **keys) for provider in Provider}
+
+    given, refused = set(), {}
+    for provider, feed in feeds.items():
+        try:
+            getattr(feed, kind)()
+            given.add(provider)
+        except InvalidValue as exc:
+            refused[provider] = str(exc)
+
+    assert given == KINDS[kind]
+    assert set(refused) == set(feeds) - given
+    assert all(f"provider of mine is <Provider.{name.upper()}" in text for name, text in refused.items())

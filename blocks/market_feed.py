@@ -1,0 +1,134 @@
+"""Which provider gives quotes, option chains, index levels, headlines and events, and how it is reached."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from prefect.blocks.core import Block
+from pydantic import Field
+
+from adapters.alpaca_chains import AlpacaChains
+from adapters.alpaca_news import AlpacaNews
+from adapters.alpaca_quote_stream import AlpacaQuoteStream
+from adapters.alpaca_quotes import AlpacaQuotes
+from adapters.alpha_vantage_chains import AlphaVantageChains
+from adapters.alpha_vantage_events import AlphaVantageIndicators
+from adapters.alpha_vantage_news import AlphaVantageNews
+from adapters.alpha_vantage_quotes import AlphaVantageQuotes
+from adapters.ib.budget import gateway_budget
+from adapters.ib.chains import IbChains
+from adapters.ib.quote_source import IbQuoteSource
+from adapters.ib.quotes import IbQuotes
+from adapters.iqfeed.level1 import IqfeedQuotes
+from adapters.iqfeed.news import IqfeedNews
+from adapters.massive_chains import MassiveChains
+from adapters.massive_quotes import MassiveQuotes
+from adapters.massive_reference import MassiveIndices, MassiveNews
+from adapters.yahoo_chains import YahooChains
+from adapters.yahoo_quotes import YahooQuotes
+from adapters.yahoo_reference import YahooIndices
+from blocks.provider_access import Provider, ProviderAccess
+from trading.errors import InvalidValue
+from trading.market.quotes import QuoteSource, QuoteStream
+from trading.market.reference import EventSource, IndexSource, NewsSource
+from trading.options.chains import ChainSource
+
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MarketFeed(ProviderAccess, Block):
+    """A provider of what is no bar: quotes, option chains, index levels, headlines, events."""
+
+    _block_type_name = "Openbell Market Feed"
+    _block_type_slug = "openbell-market-feed"
+    _description = "A provider of quotes, option chains, index levels, headlines and events."
+
+    provider: Provider = Field(
+        default=Provider.YAHOO,
+        description="quotes: yahoo, alpaca, massive, alpha_vantage, interactive_brokers, iqfeed (streaming only); "
+        "chains: all but iqfeed; index levels: yahoo, massive; headlines: alpaca, massive, alpha_vantage, iqfeed; "
+        "events: alpha_vantage.",
+    )
+
+    def quotes(self, now: Clock = _now) -> QuoteSource:
+        """Return the source of quotes that are asked for."""
+        match self.provider:
+            case Provider.YAHOO:
+                return YahooQuotes(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+            case Provider.ALPACA:
+                return AlpacaQuotes(access=self.alpaca(), now=now, name=self.name)
+            case Provider.MASSIVE:
+                return MassiveQuotes(self.massive(), now=now)
+            case Provider.ALPHA_VANTAGE:
+                key, url = self.key(), self.base_url
+                return AlphaVantageQuotes(api_key=key, now=now, mic=self.mic, base_url=url, name=self.name)
+            case Provider.INTERACTIVE_BROKERS:
+                return IbQuoteSource(settings=self.ib, now=now, budget=gateway_budget(self.ib), name=self.name)
+            case _:
+                raise self._without("quotes that are asked for")
+
+    def stream(self, now: Clock = _now) -> QuoteStream:
+        """Return the stream of quotes."""
+        match self.provider:
+            case Provider.ALPACA:
+                return AlpacaQuoteStream(access=self.alpaca(), now=now, name=self.name)
+            case Provider.INTERACTIVE_BROKERS:
+                return IbQuotes(settings=self.ib, now=now, budget=gateway_budget(self.ib))
+            case Provider.IQFEED:
+                return IqfeedQuotes(settings=self.iqfeed, now=now)
+            case _:
+                raise self._without("stream of quotes")
+
+    def chains(self, now: Clock = _now) -> ChainSource:
+        """Return the source of option chains."""
+        match self.provider:
+            case Provider.YAHOO:
+                return YahooChains(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+            case Provider.ALPACA:
+                return AlpacaChains(access=self.alpaca(), now=now, name=self.name)
+            case Provider.MASSIVE:
+                return MassiveChains(self.massive(), now=now)
+            case Provider.ALPHA_VANTAGE:
+                key, url = self.key(), self.base_url
+                return AlphaVantageChains(api_key=key, now=now, mic=self.mic, base_url=url, name=self.name)
+            case Provider.INTERACTIVE_BROKERS:
+                return IbChains(settings=self.ib, now=now, budget=gateway_budget(self.ib), name=self.name)
+            case _:
+                raise self._without("option chains")
+
+    def indices(self) -> IndexSource:
+        """Return the source of index levels."""
+        match self.provider:
+            case Provider.YAHOO:
+                return YahooIndices(base_url=self.base_url, name=self.name)
+            case Provider.MASSIVE:
+                return MassiveIndices(self.massive())
+            case _:
+                raise self._without("index levels")
+
+    def news(self) -> NewsSource:
+        """Return the source of headlines."""
+        match self.provider:
+            case Provider.ALPACA:
+                return AlpacaNews(access=self.alpaca(), name=self.name)
+            case Provider.MASSIVE:
+                return MassiveNews(self.massive())
+            case Provider.ALPHA_VANTAGE:
+                return AlphaVantageNews(api_key=self.key(), mic=self.mic, base_url=self.base_url, name=self.name)
+            case Provider.IQFEED:
+                return IqfeedNews(settings=self.iqfeed)
+            case _:
+                raise self._without("headlines")
+
+    def events(self) -> EventSource:
+        """Return the economic calendar."""
+        if self.provider is Provider.ALPHA_VANTAGE:
+            return AlphaVantageIndicators(api_key=self.key(), base_url=self.base_url, name=self.name)
+        raise self._without("economic calendar")
+
+    def _without(self, kind: str) -> InvalidValue:
+        rule = f"one that has this kind of data: {kind}; docs/providers.md says who has what"
+        return InvalidValue(f"provider of {self.name}", self.provider, rule)
