@@ -2,11 +2,13 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute
+import pyarrow.dataset
 import pyarrow.parquet
 
 from trading.errors import StoreCorrupt, StoreUnavailable
@@ -48,7 +50,7 @@ def write_durably(table: pa.Table, path: Path) -> None:
 
 
 def read_whole(path: Path, schema: pa.Schema) -> pa.Table:
-    """Return the file as a table of that schema, its checksums verified.
+    """Return the file as a table of that schema, its checksums verified; `known_at` is null where it is not kept.
 
     Raises:
         StoreCorrupt: it is damaged, or holds something else.
@@ -56,9 +58,35 @@ def read_whole(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         with pyarrow.parquet.ParquetFile(pa.OSFile(str(path)), page_checksum_verification=True) as parquet:
             table = parquet.read()
+        if "known_at" in schema.names and "known_at" not in table.column_names:
+            table = table.append_column(schema.field("known_at"), pa.nulls(len(table), schema.field("known_at").type))
         return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except (pa.ArrowException, OSError, KeyError, ValueError) as exc:
         raise StoreCorrupt(str(path), " ".join(str(exc).split())) from exc
+
+
+def read_rows(paths: Sequence[Path], schema: pa.Schema, wanted: pyarrow.compute.Expression) -> pa.Table:
+    """Return the wanted rows of the files, one after the other; what a file does not have of the schema is null.
+
+    Raises:
+        StoreCorrupt: one is damaged, or holds something else.
+    """
+    codes = {field.name for field in schema if pa.types.is_dictionary(field.type)}
+    layout = pyarrow.dataset.ParquetFileFormat(
+        read_options=pyarrow.dataset.ParquetReadOptions(dictionary_columns=codes),
+        default_fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(page_checksum_verification=True),
+    )
+    try:
+        # Open files, not paths: a file replaced meanwhile would be opened twice, first the old one, then the new.
+        parts = [layout.make_fragment(pa.OSFile(str(path))) for path in paths]
+        for path, part in zip(paths, parts, strict=True):
+            if missing := set(schema.names) - {"known_at", *part.physical_schema.names}:
+                raise StoreCorrupt(str(path), f"it has no {', '.join(sorted(missing))}")
+        return pyarrow.dataset.FileSystemDataset(parts, schema, layout).to_table(filter=wanted)
+    except (pa.ArrowException, OSError) as exc:
+        for path in paths:  # Arrow does not always say which one
+            read_whole(path, schema)
+        raise StoreCorrupt(str(paths[0].parent), " ".join(str(exc).split())) from exc
 
 
 def read_metadata(path: Path, key: bytes) -> str:

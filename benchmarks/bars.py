@@ -9,7 +9,7 @@ import pandas as pd
 
 from adapters.gx_bar_suite import GxBarSuite
 from adapters.parquet_bars import ParquetBars
-from benchmarks.markets import CALENDAR, LAST, SOURCE, YEAR, fill_store, make_market, write_file
+from benchmarks.markets import CALENDAR, LAST, SOURCE, YEAR, fill_store, known_at, make_market, write_file
 from benchmarks.measurement import Measurement, Run, seconds
 from trading.market.adjustments import wide_closes
 from trading.market.bar_checks import check_bars
@@ -28,8 +28,8 @@ def store_upsert(run: Run) -> Iterator[Measurement]:
 
     def upsert() -> Callable[[], object]:
         store = ParquetBars(run.folder / f"store-{next(stores)}")
-        store.upsert(month)
-        return lambda: store.upsert(session)
+        store.upsert(month, known_at(market.day(17)))
+        return lambda: store.upsert(session, known_at(market.day(18)))
 
     def plain() -> Callable[[], object]:
         write_file(plain_path, month)

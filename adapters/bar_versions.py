@@ -1,0 +1,266 @@
+"""Versions of what is stored: what is believed, since when, and what was believed before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from adapters.table_bars import no_rows
+from trading.errors import BarsInvalid, InvalidValue
+from trading.market.adjustments import CashDividend, CorporateAction, Split
+from trading.market.bars import BAR_COLUMNS, BarVersion, DailyBars, PriceBasis, UpsertCount
+
+NUMBERS = BAR_COLUMNS[2:]
+TIME = pa.timestamp("us", tz="UTC")
+KNOWN_AT = pa.field("known_at", TIME)  # null: since ever, as the rows of files written before there were versions
+SUPERSEDED_AT = pa.field("superseded_at", TIME)
+BARS = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("session", pa.timestamp("us")),
+        *((name, pa.float64()) for name in NUMBERS),
+        KNOWN_AT,
+    ]
+)
+BARS_CODED = BARS.set(0, pa.field("symbol", pa.dictionary(pa.int32(), pa.string())))
+ACTIONS = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("ex_date", pa.date32()),
+        ("kind", pa.string()),
+        ("value", pa.string()),  # a Decimal as text: exact, however many digits
+        ("currency", pa.string()),
+        KNOWN_AT,
+    ]
+)
+SINCE_EVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowKind:
+    """What rows are named by, in the order in which they are kept, and what they say."""
+
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def version(self) -> list[str]:
+        """Return the columns that tell one version of a row from another."""
+        return [*self.key, *self.values, "known_at"]
+
+
+BAR_ROWS = RowKind(key=("symbol", "session"), values=NUMBERS)
+ACTION_ROWS = RowKind(key=("ex_date", "symbol", "kind"), values=("value", "currency"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Change:
+    """What becomes of the stored rows when others are written.
+
+    Attributes:
+        believed: all rows that are believed afterwards, by key.
+        fresh: those of them that are new or say something new.
+        superseded: the rows that are believed no longer, with `superseded_at`.
+    """
+
+    believed: pd.DataFrame
+    fresh: pd.DataFrame
+    superseded: pd.DataFrame
+    count: UpsertCount
+
+
+def change(stored: pd.DataFrame, rows: pd.DataFrame, kind: RowKind, known_at: pd.Timestamp) -> Change:
+    """Tell what writing the rows at that moment does; a row that is stored as it is stays known since it was.
+
+    No version begins before the one it takes the place of, should the clock have been set back.
+
+    Args:
+        stored: the rows that are believed, with `known_at`.
+        rows: one of each key, without it.
+    """
+    both = pd.concat([stored, dated(rows, known_at)], ignore_index=True)
+    coded, key = _coded(both, kind), list(kind.key)
+    is_new = np.arange(len(both)) >= len(stored)
+    again = coded.duplicated(key, keep="first").to_numpy() & is_new
+    same = coded.duplicated(keep="first").to_numpy() & is_new
+    kept = np.flatnonzero(~same)
+    is_last = ~coded.iloc[kept].duplicated(key, keep="last").to_numpy()
+    superseded = withdrawn(both.take(kept[~is_last]), known_at)
+    since = max([known_at, *superseded["superseded_at"]])
+    both.loc[is_new, "known_at"] = since
+    last = coded.iloc[kept[is_last]]
+    order = last.index.to_numpy()[np.lexsort([last[name].to_numpy() for name in reversed(key)])]
+    return Change(
+        believed=both.take(order),
+        fresh=both.take(order[order >= len(stored)]),
+        superseded=superseded,
+        count=UpsertCount(
+            added=int((is_new & ~again).sum()), changed=int((again & ~same).sum()), unchanged=int(same.sum())
+        ),
+    )
+
+
+def put_aside(earlier: pd.DataFrame, superseded: pd.DataFrame, kind: RowKind) -> pd.DataFrame:
+    """Return what was put aside before together with what is now.
+
+    A version that is there already was put aside by a writer that came no further; the later time is the true one.
+    """
+    both = pd.concat([earlier, superseded], ignore_index=True).drop_duplicates(kind.version, keep="last")
+    return both.sort_values([*kind.key, "known_at"], kind="stable", na_position="first", ignore_index=True)
+
+
+def withdrawn(rows: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
+    """Return the rows as believed until that moment, or until they came to be known."""
+    return rows.assign(superseded_at=stamps(len(rows), max([known_at, *rows["known_at"].dropna()])))
+
+
+def dated(rows: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
+    """Return the rows as known since that moment."""
+    return rows.assign(known_at=stamps(len(rows), known_at))
+
+
+def stamps(count: int, moment: pd.Timestamp) -> pd.arrays.DatetimeArray:
+    """Return the moment, so many times."""
+    return pd.array([moment], dtype="datetime64[us, UTC]").take(np.zeros(count, np.intp))
+
+
+def utc(name: str, moment: datetime) -> pd.Timestamp:
+    """Return the moment in UTC.
+
+    Raises:
+        InvalidValue: it has no time zone, so it could be any.
+    """
+    if moment.tzinfo is None:
+        raise InvalidValue(name, moment.isoformat(), "a time with its time zone, such as 2024-01-02 21:30+00:00")
+    return pd.Timestamp(moment.astimezone(UTC)).as_unit("us")
+
+
+def moment_of(stamp: Any) -> datetime | None:
+    """Return a time of a frame as a datetime; None when it tells none."""
+    return None if pd.isna(stamp) else pd.Timestamp(stamp).to_pydatetime()
+
+
+def require_single(bars: DailyBars) -> None:
+    """Raise BarsInvalid when a symbol has two bars for one session."""
+    if bars.frame.duplicated(["symbol", "session"]).any():
+        raise BarsInvalid(bars.source, "a symbol has two bars for one session")
+
+
+def added_up(counts: list[UpsertCount]) -> UpsertCount:
+    """Return the counts of the parts of an upsert as one."""
+    return UpsertCount(
+        added=sum(c.added for c in counts),
+        changed=sum(c.changed for c in counts),
+        unchanged=sum(c.unchanged for c in counts),
+    )
+
+
+def sorted_bars(table: pa.Table) -> pd.DataFrame:
+    """Return the bars of sorted months in one order: symbols need only be brought together, which codes make cheap."""
+    return _frame(table, _ranks(table).argsort(kind="stable")) if len(table) else no_rows()
+
+
+def newest_bars(table: pa.Table) -> pd.DataFrame:
+    """Return bars of any order by symbol and session; of several versions of one bar the newest."""
+    if not len(table):
+        return no_rows()
+    ranks, sessions = _ranks(table), _integers(table, "session")
+    order = np.lexsort([_integers(table, "known_at"), sessions, ranks])
+    is_last = np.ones(len(order), bool)
+    is_last[:-1] = (np.diff(ranks[order]) != 0) | (np.diff(sessions[order]) != 0)
+    return _frame(table, order[is_last])
+
+
+def bar_versions(believed: pd.DataFrame, superseded: pd.DataFrame) -> tuple[BarVersion, ...]:
+    """Return the versions of one bar, the oldest first.
+
+    Args:
+        believed: its row, if it is believed.
+        superseded: what was put aside of it; what is believed all the same was never superseded.
+    """
+    rows = pd.concat([believed.assign(superseded_at=stamps(len(believed), pd.NaT)), superseded], ignore_index=True)
+    rows = rows.drop_duplicates(BAR_ROWS.version, keep="first")
+    rows = rows.sort_values("superseded_at", kind="stable", na_position="last")
+    rows = rows.sort_values("known_at", kind="stable", na_position="first")
+    return tuple(
+        BarVersion(
+            symbol=row.symbol,
+            session=row.session.date(),
+            **{name: float(getattr(row, name)) for name in NUMBERS},
+            known_at=moment_of(row.known_at),
+            superseded_at=moment_of(row.superseded_at),
+        )
+        for row in rows.itertuples()
+    )
+
+
+def action_rows(actions: Sequence[CorporateAction]) -> pd.DataFrame:
+    """Return the actions as rows of ACTIONS without `known_at`; of several of one key the last."""
+    rows = pa.Table.from_pylist([_action_row(a) for a in actions], schema=ACTIONS).to_pandas()
+    return rows.drop(columns="known_at").drop_duplicates(list(ACTION_ROWS.key), keep="last")
+
+
+def known_actions(table: pa.Table) -> tuple[CorporateAction, ...]:
+    """Return the actions of rows of ACTIONS by ex-date and symbol; of several versions of one the newest."""
+    by_age = table.take(np.argsort(_integers(table, "known_at"), kind="stable")).to_pylist()
+    newest = {tuple(row[name] for name in ACTION_ROWS.key): row for row in by_age}
+    return tuple(_action(newest[key]) for key in sorted(newest))
+
+
+def require_basis(stored: PriceBasis | None, bars: DailyBars) -> None:
+    """Raise InvalidValue when the source is stored on another price basis."""
+    if stored not in (None, bars.price_basis):
+        rule = f"{stored}, as all that is stored of {bars.source}; store other prices under another source name"
+        raise InvalidValue("price_basis", str(bars.price_basis), rule)
+
+
+def _action_row(action: CorporateAction) -> dict[str, object]:
+    row: dict[str, object] = {"symbol": action.symbol, "ex_date": action.ex_date}
+    if isinstance(action, Split):
+        return row | {"kind": "split", "value": str(action.new_per_old)}
+    return row | {"kind": "dividend", "value": str(action.amount_per_share), "currency": action.currency}
+
+
+def _action(row: Mapping[str, Any]) -> CorporateAction:
+    value = Decimal(row["value"])
+    if row["kind"] == "split":
+        return Split(symbol=row["symbol"], ex_date=row["ex_date"], new_per_old=value)
+    return CashDividend(symbol=row["symbol"], ex_date=row["ex_date"], amount_per_share=value, currency=row["currency"])
+
+
+def _coded(rows: pd.DataFrame, kind: RowKind) -> pd.DataFrame:
+    """Return key and values with numbers for words, which makes the same comparisons ten times cheaper."""
+    columns = {name: rows[name] for name in (*kind.key, *kind.values)}
+    words = [name for name, column in columns.items() if column.dtype.kind not in "fM"]
+    return pd.DataFrame(columns | {name: pd.factorize(columns[name], sort=True)[0] for name in words})
+
+
+def _symbols(table: pa.Table) -> pa.DictionaryArray:
+    symbols: pa.DictionaryArray = table.column("symbol").unify_dictionaries().combine_chunks()
+    return symbols
+
+
+def _ranks(table: pa.Table) -> npt.NDArray[np.intp]:
+    """Return the place of each row's symbol in the alphabet."""
+    symbols = _symbols(table)
+    places = symbols.dictionary.to_numpy(zero_copy_only=False).argsort().argsort()
+    ranks: npt.NDArray[np.intp] = places[symbols.indices.to_numpy()]
+    return ranks
+
+
+def _frame(table: pa.Table, order: npt.NDArray[np.intp]) -> pd.DataFrame:
+    symbols = _symbols(table).take(pa.array(order)).cast(pa.large_string())
+    columns = {"symbol": pd.array(symbols, dtype="str")}
+    columns |= {name: table.column(name).to_numpy()[order] for name in ("session", *NUMBERS)}
+    return pd.DataFrame(columns, copy=False)
+
+
+def _integers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    numbers: npt.NDArray[np.int64] = table.column(name).cast(pa.int64()).fill_null(SINCE_EVER).to_numpy()
+    return numbers
