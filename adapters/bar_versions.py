@@ -1,5 +1,6 @@
 """Versions of what is stored: what is believed, since when, and what was believed before it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from adapters.table_bars import no_rows
 from trading.errors import BarsInvalid, InvalidValue
 from trading.market.adjustments import CashDividend, CorporateAction, Split
 from trading.market.bars import BAR_COLUMNS, BarVersion, DailyBars, PriceBasis, UpsertCount
@@ -39,6 +39,8 @@ ACTIONS = pa.schema(
         KNOWN_AT,
     ]
 )
+IntArray = npt.NDArray[np.intp]
+SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 SINCE_EVER = np.iinfo(np.int64).min
 
 
@@ -60,6 +62,22 @@ ACTION_ROWS = RowKind(key=("ex_date", "symbol", "kind"), values=("value", "curre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Merge:
+    """Stored rows and new ones, side by side.
+
+    Attributes:
+        both: the stored rows, then the new ones.
+        believed: places of the rows that count, by key.
+        replaced: places of stored rows that something else takes the place of.
+    """
+
+    both: pd.DataFrame
+    believed: IntArray
+    replaced: IntArray
+    count: UpsertCount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Change:
     """What becomes of the stored rows when others are written.
 
@@ -75,6 +93,30 @@ class Change:
     count: UpsertCount
 
 
+def merge(stored: pd.DataFrame, rows: pd.DataFrame, kind: RowKind) -> Merge:
+    """Let rows take the place of the stored ones of their key; a row that says nothing new takes no place.
+
+    Args:
+        rows: one of each key.
+    """
+    both = pd.concat([stored, rows], ignore_index=True)
+    coded, key = _coded(both, kind), list(kind.key)
+    is_new = np.arange(len(both)) >= len(stored)
+    again = coded.duplicated(key, keep="first").to_numpy() & is_new
+    same = coded.duplicated(keep="first").to_numpy() & is_new
+    kept = np.flatnonzero(~same)
+    is_last = ~coded.iloc[kept].duplicated(key, keep="last").to_numpy()
+    last = coded.iloc[kept[is_last]]
+    return Merge(
+        both=both,
+        believed=kept[is_last][np.lexsort([last[name].to_numpy() for name in reversed(key)])],
+        replaced=kept[~is_last],
+        count=UpsertCount(
+            added=int((is_new & ~again).sum()), changed=int((again & ~same).sum()), unchanged=int(same.sum())
+        ),
+    )
+
+
 def change(stored: pd.DataFrame, rows: pd.DataFrame, kind: RowKind, known_at: pd.Timestamp) -> Change:
     """Tell what writing the rows at that moment does; a row that is stored as it is stays known since it was.
 
@@ -84,25 +126,15 @@ def change(stored: pd.DataFrame, rows: pd.DataFrame, kind: RowKind, known_at: pd
         stored: the rows that are believed, with `known_at`.
         rows: one of each key, without it.
     """
-    both = pd.concat([stored, dated(rows, known_at)], ignore_index=True)
-    coded, key = _coded(both, kind), list(kind.key)
-    is_new = np.arange(len(both)) >= len(stored)
-    again = coded.duplicated(key, keep="first").to_numpy() & is_new
-    same = coded.duplicated(keep="first").to_numpy() & is_new
-    kept = np.flatnonzero(~same)
-    is_last = ~coded.iloc[kept].duplicated(key, keep="last").to_numpy()
-    superseded = withdrawn(both.take(kept[~is_last]), known_at)
+    merged = merge(stored, dated(rows, known_at), kind)
+    superseded = withdrawn(merged.both.take(merged.replaced), known_at)
     since = max([known_at, *superseded["superseded_at"]])
-    both.loc[is_new, "known_at"] = since
-    last = coded.iloc[kept[is_last]]
-    order = last.index.to_numpy()[np.lexsort([last[name].to_numpy() for name in reversed(key)])]
+    merged.both.loc[len(stored) :, "known_at"] = since
     return Change(
-        believed=both.take(order),
-        fresh=both.take(order[order >= len(stored)]),
+        believed=merged.both.take(merged.believed),
+        fresh=merged.both.take(merged.believed[merged.believed >= len(stored)]),
         superseded=superseded,
-        count=UpsertCount(
-            added=int((is_new & ~again).sum()), changed=int((again & ~same).sum()), unchanged=int(same.sum())
-        ),
+        count=merged.count,
     )
 
 
@@ -146,6 +178,13 @@ def moment_of(stamp: Any) -> datetime | None:
     return None if pd.isna(stamp) else pd.Timestamp(stamp).to_pydatetime()
 
 
+def require_source_name(source: str) -> str:
+    """Return the name of a source, or raise InvalidValue when it could not name a folder."""
+    if not SOURCE_NAME.fullmatch(source):
+        raise InvalidValue("source", source, "letters, digits, blanks and . _ -, as it names a folder")
+    return source
+
+
 def require_single(bars: DailyBars) -> None:
     """Raise BarsInvalid when a symbol has two bars for one session."""
     if bars.frame.duplicated(["symbol", "session"]).any():
@@ -162,18 +201,23 @@ def added_up(counts: list[UpsertCount]) -> UpsertCount:
 
 
 def sorted_bars(table: pa.Table) -> pd.DataFrame:
-    """Return the bars of sorted months in one order: symbols need only be brought together, which codes make cheap."""
-    return _frame(table, _ranks(table).argsort(kind="stable")) if len(table) else no_rows()
+    """Return the bars of sorted files in one order: symbols need only be brought together, which codes make cheap."""
+    return _frame(table, _ranks(table).argsort(kind="stable"))
 
 
-def newest_bars(table: pa.Table) -> pd.DataFrame:
-    """Return bars of any order by symbol and session; of several versions of one bar the newest."""
-    if not len(table):
-        return no_rows()
+def newest_bars(table: pa.Table, age: Sequence[str] = ("known_at",)) -> pd.DataFrame:
+    """Return bars of any order by symbol and session; of several versions of one bar the newest, if it is believed.
+
+    Args:
+        table: with `withdrawn` where a version may say that the bar is believed no longer.
+        age: the columns that tell which version is newer, the first one first.
+    """
     ranks, sessions = _ranks(table), _integers(table, "session")
-    order = np.lexsort([_integers(table, "known_at"), sessions, ranks])
-    is_last = np.ones(len(order), bool)
+    order = np.lexsort([*(_integers(table, name) for name in reversed(age)), sessions, ranks])
+    is_last = np.ones(len(order), np.bool_)
     is_last[:-1] = (np.diff(ranks[order]) != 0) | (np.diff(sessions[order]) != 0)
+    if "withdrawn" in table.column_names:
+        is_last &= ~table.column("withdrawn").to_numpy()[order]
     return _frame(table, order[is_last])
 
 
@@ -237,27 +281,28 @@ def _action(row: Mapping[str, Any]) -> CorporateAction:
 def _coded(rows: pd.DataFrame, kind: RowKind) -> pd.DataFrame:
     """Return key and values with numbers for words, which makes the same comparisons ten times cheaper."""
     columns = {name: rows[name] for name in (*kind.key, *kind.values)}
+    columns |= {n: c.dt.tz_localize(None) for n, c in columns.items() if isinstance(c.dtype, pd.DatetimeTZDtype)}
     words = [name for name, column in columns.items() if column.dtype.kind not in "fM"]
     return pd.DataFrame(columns | {name: pd.factorize(columns[name], sort=True)[0] for name in words})
 
 
 def _symbols(table: pa.Table) -> pa.DictionaryArray:
-    symbols: pa.DictionaryArray = table.column("symbol").unify_dictionaries().combine_chunks()
-    return symbols
+    coded = table.column("symbol").unify_dictionaries()
+    return pa.concat_arrays(coded.chunks or [pa.array([], coded.type)])
 
 
-def _ranks(table: pa.Table) -> npt.NDArray[np.intp]:
+def _ranks(table: pa.Table) -> IntArray:
     """Return the place of each row's symbol in the alphabet."""
     symbols = _symbols(table)
     places = symbols.dictionary.to_numpy(zero_copy_only=False).argsort().argsort()
-    ranks: npt.NDArray[np.intp] = places[symbols.indices.to_numpy()]
+    ranks: IntArray = places[symbols.indices.to_numpy()]
     return ranks
 
 
-def _frame(table: pa.Table, order: npt.NDArray[np.intp]) -> pd.DataFrame:
+def _frame(table: pa.Table, order: IntArray) -> pd.DataFrame:
     symbols = _symbols(table).take(pa.array(order)).cast(pa.large_string())
     columns = {"symbol": pd.array(symbols, dtype="str")}
-    columns |= {name: table.column(name).to_numpy()[order] for name in ("session", *NUMBERS)}
+    columns |= {name: table.column(name).to_numpy()[order] for name in table.column_names[1:] if name != "known_at"}
     return pd.DataFrame(columns, copy=False)
 
 

@@ -24,20 +24,20 @@ from adapters.bar_versions import (
     newest_bars,
     require_basis,
     require_single,
+    require_source_name,
     sorted_bars,
     utc,
 )
 from adapters.parquet_files import locked, read_metadata, read_rows
 from adapters.table_bars import no_rows
 from adapters.versioned_file import VersionedFile, read_as_of, read_superseded
-from trading.errors import InvalidValue, StoreCorrupt
+from trading.errors import StoreCorrupt
 from trading.market.adjustments import CorporateAction
 from trading.market.bars import BarVersion, DailyBars, PriceBasis, UpsertCount
 
 BARS_NOW = BARS_CODED.remove(BARS_CODED.get_field_index("known_at"))
 BASIS_KEY = b"openbell.price_basis"
 BARS_NAME = re.compile(r"\d{4}-\d{2}\.parquet")
-SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
 
 class ParquetBars:
@@ -188,9 +188,7 @@ def source_folder(root: Path, source: str) -> Path:
     Raises:
         InvalidValue: it would not be one inside the root.
     """
-    if not SOURCE_NAME.fullmatch(source):
-        raise InvalidValue("source", source, "letters, digits, blanks and . _ -, as it names a folder")
-    return root / source
+    return root / require_source_name(source)
 
 
 def _month_file(path: Path, basis: PriceBasis) -> VersionedFile:
