@@ -175,7 +175,7 @@ def utc(name: str, moment: datetime) -> pd.Timestamp:
 
 def moment_of(stamp: Any) -> datetime | None:
     """Return a time of a frame as a datetime; None when it tells none."""
-    return None if pd.isna(stamp) else pd.Timestamp(stamp).to_pydatetime()
+    return None if pd.isna(stamp) else pd.Timestamp(stamp).to_pydatetime().astimezone(UTC)
 
 
 def require_source_name(source: str) -> str:
@@ -221,22 +221,23 @@ def newest_bars(table: pa.Table, age: Sequence[str] = ("known_at",)) -> pd.DataF
     return _frame(table, order[is_last])
 
 
-def bar_versions(believed: pd.DataFrame, superseded: pd.DataFrame) -> tuple[BarVersion, ...]:
+def bar_versions(rows: pd.DataFrame) -> tuple[BarVersion, ...]:
     """Return the versions of one bar, the oldest first.
 
     Args:
-        believed: its row, if it is believed.
-        superseded: what was put aside of it; what is believed all the same was never superseded.
+        rows: of BARS, with `superseded_at`; NaT where it is believed.
     """
-    rows = pd.concat([believed.assign(superseded_at=stamps(len(believed), pd.NaT)), superseded], ignore_index=True)
-    rows = rows.drop_duplicates(BAR_ROWS.version, keep="first")
     rows = rows.sort_values("superseded_at", kind="stable", na_position="last")
     rows = rows.sort_values("known_at", kind="stable", na_position="first")
     return tuple(
         BarVersion(
             symbol=row.symbol,
             session=row.session.date(),
-            **{name: float(getattr(row, name)) for name in NUMBERS},
+            open=row.open,
+            high=row.high,
+            low=row.low,
+            close=row.close,
+            volume=row.volume,
             known_at=moment_of(row.known_at),
             superseded_at=moment_of(row.superseded_at),
         )
@@ -250,11 +251,11 @@ def action_rows(actions: Sequence[CorporateAction]) -> pd.DataFrame:
     return rows.drop(columns="known_at").drop_duplicates(list(ACTION_ROWS.key), keep="last")
 
 
-def known_actions(table: pa.Table) -> tuple[CorporateAction, ...]:
-    """Return the actions of rows of ACTIONS by ex-date and symbol; of several versions of one the newest."""
-    by_age = table.take(np.argsort(_integers(table, "known_at"), kind="stable")).to_pylist()
+def known_actions(table: pa.Table, age: Sequence[str] = ("known_at",)) -> tuple[CorporateAction, ...]:
+    """Return the actions of rows of ACTIONS by ex-date and symbol; arguments as those of `newest_bars`."""
+    by_age = table.take(np.lexsort([_integers(table, name) for name in reversed(age)])).to_pylist()
     newest = {tuple(row[name] for name in ACTION_ROWS.key): row for row in by_age}
-    return tuple(_action(newest[key]) for key in sorted(newest))
+    return tuple(_action(newest[key]) for key in sorted(newest) if not newest[key].get("withdrawn"))
 
 
 def require_basis(stored: PriceBasis | None, bars: DailyBars) -> None:
@@ -302,7 +303,8 @@ def _ranks(table: pa.Table) -> IntArray:
 def _frame(table: pa.Table, order: IntArray) -> pd.DataFrame:
     symbols = _symbols(table).take(pa.array(order)).cast(pa.large_string())
     columns = {"symbol": pd.array(symbols, dtype="str")}
-    columns |= {name: table.column(name).to_numpy()[order] for name in table.column_names[1:] if name != "known_at"}
+    names = [name for name in table.column_names if name in ("session", "bar_start", *NUMBERS)]
+    columns |= {name: table.column(name).to_numpy()[order] for name in names}
     return pd.DataFrame(columns, copy=False)
 
 

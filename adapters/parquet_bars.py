@@ -26,6 +26,7 @@ from adapters.bar_versions import (
     require_single,
     require_source_name,
     sorted_bars,
+    stamps,
     utc,
 )
 from adapters.parquet_files import locked, read_metadata, read_rows
@@ -109,8 +110,12 @@ class ParquetBars:
         paths, wanted = self._months_between(source, session, session), _wanted([symbol], session, session)
         if not paths:
             return ()
-        believed = read_rows(paths, BARS, wanted)
-        return bar_versions(believed.to_pandas(), read_superseded(paths, BARS, wanted).to_pandas())
+        believed = read_rows(paths, BARS, wanted).to_pandas()
+        believed["superseded_at"] = stamps(len(believed), pd.NaT)
+        superseded = read_superseded(paths, BARS, wanted).to_pandas()
+        # What was put aside and is believed all the same was never superseded.
+        rows = pd.concat([believed, superseded], ignore_index=True).drop_duplicates(BAR_ROWS.version, keep="first")
+        return bar_versions(rows)
 
     def withdraw(self, source: str, symbol: str, first: date, last: date, known_at: datetime) -> int:
         """Believe the bars and actions of a symbol between two days no longer, as when they are another company's.

@@ -265,7 +265,7 @@ def test_a_full_disk_leaves_the_old_month_whole_and_no_litter(store: ParquetBars
 
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "2024-01.superseded.parquet cannot be written" in child.stdout
+    assert "2024-01.superseded.parquet cannot be used" in child.stdout
     assert "untouched" in child.stdout
     assert sorted((tmp_path / "bars" / "files").iterdir()) == before
     assert store.read("files", None, *ALWAYS).content_hash() == some_bars().content_hash()
@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_the_old_month_whole_and_no_litter(store: ParquetBars
 def test_a_folder_that_cannot_be_made_is_a_store_unavailable(tmp_path: Path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(StoreUnavailable, match="cannot be written"):
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
         ParquetBars(tmp_path / "file").upsert(some_bars(), NOW)
 
 
