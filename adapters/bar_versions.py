@@ -1,7 +1,7 @@
 """Versions of what is stored: what is believed, since when, and what was believed before it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -189,6 +189,13 @@ def require_single(bars: DailyBars) -> None:
     """Raise BarsInvalid when a symbol has two bars for one session."""
     if bars.frame.duplicated(["symbol", "session"]).any():
         raise BarsInvalid(bars.source, "a symbol has two bars for one session")
+
+
+def by_month(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the bars of each month with its name, such as 2024-01."""
+    months = frame["session"].to_numpy().astype("datetime64[M]")  # a hundred times faster than to format each day
+    for month in np.unique(months[~np.isnat(months)]):
+        yield str(month), frame[months == month]
 
 
 def added_up(counts: list[UpsertCount]) -> UpsertCount:

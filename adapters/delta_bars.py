@@ -19,6 +19,7 @@ from adapters.bar_versions import (
     RowKind,
     action_rows,
     bar_versions,
+    by_month,
     change,
     known_actions,
     newest_bars,
@@ -71,7 +72,7 @@ class DeltaBars:
         require_single(bars)
         table = log.open() or log.create({BASIS_KEY: str(bars.price_basis)})
         require_basis(_basis(table), bars)
-        months = bars.frame["session"].dt.strftime("%Y-%m").unique().tolist()
+        months = [month for month, _ in by_month(bars.frame)]
         stored = _latest(log.rows(table, field("month").isin(pa.array(months, pa.string()))), BAR_ROWS)
         return _write(log, table, stored, bars.frame, BAR_ROWS, moment)
 
@@ -205,7 +206,8 @@ def _withdraw(log: AppendedTable, wanted: pyarrow.compute.Expression, kind: RowK
 
 def _append(log: AppendedTable, table: DeltaTable, rows: pd.DataFrame) -> None:
     if "session" in rows:
-        rows = rows.assign(month=rows["session"].dt.strftime("%Y-%m"), session=rows["session"].dt.date)
+        months = rows["session"].to_numpy().astype("datetime64[M]").astype(str)
+        rows = rows.assign(month=months, session=rows["session"].dt.date)
     log.append(table, pa.Table.from_pandas(rows, schema=log.schema, preserve_index=False))
 
 

@@ -20,6 +20,7 @@ from adapters.bar_versions import (
     action_rows,
     added_up,
     bar_versions,
+    by_month,
     known_actions,
     newest_bars,
     require_basis,
@@ -73,8 +74,8 @@ class ParquetBars:
             if self._basis(bars.source) is None:  # two first writers must not bring two bases
                 first_writer.enter_context(locked(folder, "source"))
             require_basis(self._basis(bars.source), bars)
-            for month, rows in bars.frame.groupby(bars.frame["session"].dt.strftime("%Y-%m"), sort=True):
-                with locked(folder, str(month)):
+            for month, rows in by_month(bars.frame):
+                with locked(folder, month):
                     counts.append(_month_file(folder / f"{month}.parquet", bars.price_basis).merge(rows, moment))
         return added_up(counts)
 

@@ -47,9 +47,9 @@ class ParquetMinuteBars:
         if bars.frame.duplicated(["symbol", "bar_start"]).any():
             raise BarsInvalid(bars.source, "a symbol has two bars for one minute")
         counts = [UpsertCount(added=0, changed=0, unchanged=0)]
-        for day, rows in bars.frame.groupby(bars.frame["bar_start"].dt.strftime("%Y-%m-%d"), sort=True):
+        for day, rows in bars.frame.groupby(bars.frame["bar_start"].dt.floor("D"), sort=True):
             with locked(folder, "days"):
-                counts.append(_merge(folder / f"{day}.parquet", rows))
+                counts.append(_merge(folder / f"{day:%Y-%m-%d}.parquet", rows))
         return added_up(counts)
 
     def read(self, source: str, symbols: Sequence[str] | None, start: datetime, end: datetime) -> MinuteBars:

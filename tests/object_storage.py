@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, Thread
 
-import boto3
-from moto.server import DomainDispatcherApplication, create_backend_app
+import httpx
 from pydantic import SecretStr
-from werkzeug.serving import BaseWSGIServer, make_server
 
 KEY, SECRET = "AKIAOPENBELLTESTKEY0", "never/tell+this/secret/of/object/storage"
 BUCKET = "bars"
@@ -24,7 +22,6 @@ class ObjectStorage:
     """
 
     url: str
-    server: BaseWSGIServer
     conditional_puts: list[str]
 
     def options(self, secret: str = SECRET) -> dict[str, SecretStr]:
@@ -39,8 +36,6 @@ class ObjectStorage:
 
     def require_known_keys(self, wanted: bool) -> None:
         """Let the server look at credentials, of which it knows none, or let everyone in."""
-        import httpx
-
         httpx.post(f"{self.url}/moto-api/reset-auth", content="0" if wanted else "inf").raise_for_status()
 
 
@@ -61,6 +56,10 @@ class OneWriteAtATime:
 
 @contextmanager
 def object_storage() -> Iterator[ObjectStorage]:
+    import boto3  # here, as the children that write to it need none of it
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = OneWriteAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -71,7 +70,7 @@ def object_storage() -> Iterator[ObjectStorage]:
         "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET
     ).create_bucket(Bucket=BUCKET)
     try:
-        yield ObjectStorage(url, server, app.conditional_puts)
+        yield ObjectStorage(url, app.conditional_puts)
     finally:
         server.shutdown()
         thread.join()
