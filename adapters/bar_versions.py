@@ -128,8 +128,7 @@ def change(stored: pd.DataFrame, rows: pd.DataFrame, kind: RowKind, known_at: pd
     """
     merged = merge(stored, dated(rows, known_at), kind)
     superseded = withdrawn(merged.both.take(merged.replaced), known_at)
-    since = max([known_at, *superseded["superseded_at"]])
-    merged.both.loc[len(stored) :, "known_at"] = since
+    merged.both.loc[len(stored) :, "known_at"] = not_before(known_at, superseded)
     return Change(
         believed=merged.both.take(merged.believed),
         fresh=merged.both.take(merged.believed[merged.believed >= len(stored)]),
@@ -149,7 +148,13 @@ def put_aside(earlier: pd.DataFrame, superseded: pd.DataFrame, kind: RowKind) ->
 
 def withdrawn(rows: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
     """Return the rows as believed until that moment, or until they came to be known."""
-    return rows.assign(superseded_at=stamps(len(rows), max([known_at, *rows["known_at"].dropna()])))
+    return rows.assign(superseded_at=stamps(len(rows), not_before(known_at, rows)))
+
+
+def not_before(moment: pd.Timestamp, rows: pd.DataFrame) -> pd.Timestamp:
+    """Return the moment, or the latest at which one of the rows came to be known."""
+    latest = rows["known_at"].max()
+    return moment if pd.isna(latest) else max(moment, latest)
 
 
 def dated(rows: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:

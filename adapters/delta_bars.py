@@ -23,6 +23,7 @@ from adapters.bar_versions import (
     change,
     known_actions,
     newest_bars,
+    not_before,
     require_basis,
     require_single,
     require_source_name,
@@ -185,7 +186,7 @@ def _write(
     """Add the rows that are new or say something new."""
     gone = stored[stored["withdrawn"]].merge(rows[list(kind.key)], on=list(kind.key))
     believed = stored.loc[~stored["withdrawn"], kind.version]
-    done = change(believed, rows, kind, max([moment, *gone["known_at"].dropna()]))
+    done = change(believed, rows, kind, not_before(moment, gone))
     if len(done.fresh):
         _append(log, table, done.fresh.assign(revision=_next_revision(stored), withdrawn=False))
     return done.count

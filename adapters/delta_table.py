@@ -29,6 +29,7 @@ _COLOUR = re.compile(r"\x1b\[\d+m")
 _S3_ERROR = re.compile(r"<Code>(?P<code>[^<]*)</Code>\s*<Message>(?P<text>[^<]*)</Message>")
 _ASKING = re.compile(r"Error performing|error sending request|necessary privileges|Permission denied")
 _PATIENT = CommitProperties(max_commit_retries=1000)  # an addition conflicts with no other, it only takes its turn
+_AT_ONCE = CommitProperties(max_commit_retries=0)  # tried again, making a table would replace that of another
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class AppendedTable:
                     configuration=settings,
                     raise_if_key_not_exists=False,
                     storage_options=self.place.plain_options,
+                    commit_properties=_AT_ONCE,
                 )
             except DeltaError:
                 if (made_meanwhile := self.open()) is None:

@@ -69,6 +69,32 @@ def write_durably(table: pa.Table, path: Path) -> None:
         raise StoreUnavailable(str(path), str(exc)) from exc
 
 
+def remove_folder(folder: Path) -> None:
+    """Delete the files of the folder, and the folder. Hold the lock.
+
+    Raises:
+        StoreUnavailable: not all could be deleted.
+    """
+    for path in folder.iterdir():
+        remove_file(path)
+    try:
+        folder.rmdir()
+    except OSError as exc:
+        raise StoreUnavailable(str(folder), str(exc)) from exc
+
+
+def remove_file(path: Path) -> None:
+    """Delete the file, if it is there. Hold the lock.
+
+    Raises:
+        StoreUnavailable: it cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StoreUnavailable(str(path), str(exc)) from exc
+
+
 def read_whole(path: Path, schema: pa.Schema) -> pa.Table:
     """Return the file as a table of that schema, its checksums verified; `known_at` is null where it is not kept.
 

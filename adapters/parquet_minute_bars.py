@@ -10,7 +10,7 @@ from pyarrow.compute import field
 
 from adapters.bar_versions import NUMBERS, TIME, RowKind, added_up, merge, sorted_bars, utc
 from adapters.parquet_bars import source_folder
-from adapters.parquet_files import locked, read_rows, read_whole, write_durably
+from adapters.parquet_files import locked, read_rows, read_whole, remove_file, write_durably
 from trading.errors import BarsInvalid, StoreCorrupt
 from trading.market.bars import UpsertCount
 from trading.market.minute_bars import MinuteBars
@@ -82,11 +82,14 @@ class ParquetMinuteBars:
 
         Returns:
             How many files are gone.
+
+        Raises:
+            StoreUnavailable: a file could not be deleted; running it again deletes the rest.
         """
         old = [path for path in self._root.glob("*/*.parquet") if path.stem < day.isoformat()]
         for path in old:
             with locked(path.parent, "days"):
-                path.unlink(missing_ok=True)
+                remove_file(path)
         return len(old)
 
 

@@ -21,9 +21,11 @@ from adapters.parquet_files import (
     read_metadata,
     read_open,
     read_whole,
+    remove_file,
+    remove_folder,
     write_durably,
 )
-from trading.errors import StoreUnavailable
+from trading.errors import StoreCorrupt, StoreUnavailable
 from trading.market.ticks import TIME_DTYPE, TickKind, Ticks, dtypes
 
 NAME = re.compile(r"(?P<hour>\d\d)\.(?P<what>part|hour)-(?P<number>\d{8})(-(?P<digest>[0-9a-f]{20}))?\.parquet")
@@ -117,14 +119,15 @@ class ParquetTicks:
 
         Returns:
             How many days of a source and kind are gone.
+
+        Raises:
+            StoreUnavailable: a file could not be deleted; running it again deletes the rest.
         """
         forgotten = 0
         for source, kind in self._streams():
             with locked(source, f"{kind}-compaction"), locked(source, kind):
                 for folder in _days(source / kind, None, pd.Timestamp(day, tz="UTC")):
-                    for path in folder.iterdir():
-                        path.unlink()
-                    folder.rmdir()
+                    remove_folder(folder)
                     forgotten += 1
         return forgotten
 
@@ -158,7 +161,7 @@ def _compact(source: Path, kind: TickKind, day: Path, hour: str) -> bool:
         counting = _counting(day, hour)
         for file in _files(day, hour):
             if file not in counting:
-                file.path.unlink()
+                remove_file(file.path)
     return has_parts
 
 
@@ -196,7 +199,10 @@ def _digests(files: Sequence[TickFile]) -> set[str]:
 
 def _opened(file: TickFile) -> pa.NativeFile:
     """Open a file so that it may be deleted meanwhile; parts are small and many, and would be too many open files."""
-    return pa.OSFile(str(file.path)) if file.is_joined else pa.BufferReader(file.path.read_bytes())
+    try:
+        return pa.OSFile(str(file.path)) if file.is_joined else pa.BufferReader(file.path.read_bytes())
+    except OSError as exc:
+        raise StoreCorrupt(str(file.path), str(exc)) from exc
 
 
 def _hours(folder: Path, since: pd.Timestamp | None, until: pd.Timestamp) -> Iterator[tuple[Path, str]]:

@@ -20,7 +20,7 @@ BENCHMARKS = {
     "store.read500x2y": "benchmarks.bars:store_read",
     "store.as_of500x2y": "benchmarks.bars:store_read_as_of",
     "store.bytes_per_bar": "benchmarks.bars:store_bytes",
-    "minutes.500": "benchmarks.intraday:minutes",
+    "minutes": "benchmarks.intraday:minutes",
     "ticks.append1000": "benchmarks.intraday:tick_parts",
     "ticks.compact": "benchmarks.intraday:tick_compaction",
     "gx.1m": "benchmarks.bars:gx_million",

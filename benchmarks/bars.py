@@ -105,7 +105,7 @@ def store_read_as_of(run: Run) -> Iterator[Measurement]:
         unit="ms",
         baseline=1000 * baseline,
         note=f"closes of {symbols} symbols over {sessions} sessions as known before {len(right):,} of them were "
-        "corrected, as a wide frame, checksums verified; baseline: pandas reads one Parquet file of all versions, drops "
+        "corrected, as a wide frame, checksums verified; baseline: pandas reads one file of all versions, drops "
         "what was not known or not the newest, and pivots it",
     )
 
