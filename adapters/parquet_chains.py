@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from adapters.parquet_bars import SOURCE_NAME
+from adapters.bar_versions import SOURCE_NAME
 from adapters.parquet_files import locked, read_metadata, read_whole, write_durably
 from trading.errors import ChainInvalid, InvalidValue, StoreCorrupt, UnknownSymbol
 from trading.options.chains import CHAIN_NUMBERS, ExerciseStyle, OptionChain, chain_frame

@@ -2,14 +2,15 @@
 
 import statistics
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
 from adapters.gx_bar_suite import GxBarSuite
 from adapters.parquet_bars import ParquetBars
-from benchmarks.markets import CALENDAR, LAST, SOURCE, YEAR, fill_store, make_market, write_file
+from benchmarks.markets import CALENDAR, LAST, SOURCE, YEAR, fill_store, known_at, make_market, write_file
 from benchmarks.measurement import Measurement, Run, seconds
 from trading.market.adjustments import wide_closes
 from trading.market.bar_checks import check_bars
@@ -28,8 +29,8 @@ def store_upsert(run: Run) -> Iterator[Measurement]:
 
     def upsert() -> Callable[[], object]:
         store = ParquetBars(run.folder / f"store-{next(stores)}")
-        store.upsert(month)
-        return lambda: store.upsert(session)
+        store.upsert(month, known_at(market.day(17)))
+        return lambda: store.upsert(session, known_at(market.day(18)))
 
     def plain() -> Callable[[], object]:
         write_file(plain_path, month)
@@ -72,6 +73,57 @@ def store_read(run: Run) -> Iterator[Measurement]:
         baseline=1000 * baseline,
         note=f"closes of {symbols} symbols over {sessions} sessions as a wide frame, checksums verified; baseline: "
         "pandas reads that one column of one Parquet file and pivots it",
+    )
+
+
+def store_read_as_of(run: Run) -> Iterator[Measurement]:
+    """Read two years of 500 symbols as they were known before one bar in a hundred was corrected."""
+    symbols, sessions = (50 if run.quick else 500), 2 * YEAR
+    market = make_market(symbols, sessions, run.seed)
+    store, plain_path = ParquetBars(run.folder / "as-of"), run.folder / "versions.parquet"
+    fill_store(store, market)
+    bars, then = market.bars(), known_at(LAST)
+    wrong = bars.frame[bars.frame.index % 100 == 0]
+    right = wrong.assign(close=wrong["close"] + 0.01)
+    store.upsert(replace(bars, frame=right), then + timedelta(days=1))
+    versions = pd.concat([bars.frame.assign(known_at=then), right.assign(known_at=then + timedelta(days=1))])
+    versions.to_parquet(plain_path, index=False)
+
+    def read() -> pd.DataFrame:
+        return wide_closes(store.read(SOURCE, market.symbols, market.day(0), LAST, as_of=then).frame)
+
+    def read_plainly() -> pd.DataFrame:
+        rows = pd.read_parquet(plain_path, columns=[*_KEY, "close", "known_at"])
+        known = rows[rows["known_at"] <= then].sort_values("known_at", kind="stable").drop_duplicates(_KEY, keep="last")
+        return known.pivot(index="session", columns="symbol", values="close")
+
+    pd.testing.assert_frame_equal(read(), read_plainly(), check_freq=False)
+    took, baseline = _median(run, lambda: read, 9), _median(run, lambda: read_plainly, 9)
+    yield Measurement(
+        name="store.as_of500x2y",
+        value=1000 * took,
+        unit="ms",
+        baseline=1000 * baseline,
+        note=f"closes of {symbols} symbols over {sessions} sessions as known before {len(right):,} of them were "
+        "corrected, as a wide frame, checksums verified; baseline: pandas reads one file of all versions, drops "
+        "what was not known or not the newest, and pivots it",
+    )
+
+
+def store_bytes(run: Run) -> Iterator[Measurement]:
+    """Weigh two years of 500 symbols."""
+    symbols, sessions = (50 if run.quick else 500), 2 * YEAR
+    market = make_market(symbols, sessions, run.seed)
+    folder, plain_path = run.folder / "bytes", run.folder / "plain.parquet"
+    fill_store(ParquetBars(folder), market)
+    write_file(plain_path, market.bars())
+    yield Measurement(
+        name="store.bytes_per_bar",
+        value=sum(path.stat().st_size for path in folder.rglob("*.parquet")) / (symbols * sessions),
+        unit="bytes",
+        baseline=plain_path.stat().st_size / (symbols * sessions),
+        note=f"on disk, of {symbols} symbols over {sessions} sessions in monthly files, checksums and the time each "
+        "bar became known included; baseline: one Parquet file as pandas writes it",
     )
 
 

@@ -7,7 +7,7 @@ and prices stay in the range of prices. Open, high, low and volume are drawn aro
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from adapters.parquet_bars import ParquetBars
-from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
+from trading.market.bars import BAR_COLUMNS, BarStore, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis
 from trading.market.calendars import TradingCalendar
 
 SOURCE = "bench"
@@ -79,10 +78,15 @@ def make_market(symbols: int, sessions: int, seed: int) -> Market:
     return Market(sessions=days, symbols=names, columns=(opened, high, low, close, volume))
 
 
-def fill_store(store: ParquetBars, market: Market, stop: int | None = None) -> None:
+def fill_store(store: BarStore, market: Market, stop: int | None = None) -> None:
     """Store the bars of the sessions before `stop`, month by month."""
     for bars in market.months(stop):
-        store.upsert(bars)
+        store.upsert(bars, known_at(bars.frame["session"].max().date()))
+
+
+def known_at(session: date) -> datetime:
+    """Return when the bars of a session were known: late in its evening, UTC."""
+    return datetime.combine(session, time(22), UTC)
 
 
 def write_file(path: Path, bars: DailyBars) -> None:

@@ -8,7 +8,6 @@ from typing import Self, TypeVar
 from prefect.settings import get_current_settings
 
 from adapters.ib.ib_settings import Role
-from adapters.parquet_bars import ParquetBars
 from adapters.prefect_server import require_protected
 from adapters.sql.ledger import Ledger as Ledger
 from blocks.bar_source import BarSource
@@ -37,7 +36,7 @@ class Market:
 
     settings: BarSource
     source: bars.BarSource
-    store: ParquetBars
+    store: bars.BarStore
     calendar: TradingCalendar
 
     @classmethod

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from prefect.blocks.core import Block
+from prefect.types import SecretDict
 from pydantic import Field, SecretStr
 
 from adapters.parquet_bars import ParquetBars
+from adapters.parquet_minute_bars import ParquetMinuteBars
+from adapters.parquet_ticks import ParquetTicks
 from adapters.sql.ledger import LedgerPlace
 from blocks.alert_channels import AlertChannels
+from trading.errors import InvalidValue
+from trading.market.bars import BarStore
 
 
 class DeskStorage(Block):
@@ -25,6 +30,16 @@ class DeskStorage(Block):
         "Empty: a SQLite file in the desk's folder.",
     )
 
+    bars_url: str | None = Field(
+        default=None,
+        description="Where the bars lie when not in the desk's folder, for desks on several machines: such as "
+        "s3://bucket/prefix. Needs the extra lake.",
+    )
+    bars_storage_options: SecretDict = Field(  # the server shows the values of a dict[str, SecretStr]
+        default=SecretDict({}),
+        description="How bars_url is reached: aws_access_key_id, aws_secret_access_key, aws_region, aws_endpoint_url "
+        "and so on, as Delta Lake names them. None of them is shown. Empty: what the machine itself may do.",
+    )
     alerts: AlertChannels | None = Field(default=None, description="Who is told. Empty: alerts stay in the ledger.")
 
     @property
@@ -60,6 +75,25 @@ class DeskStorage(Block):
     def _ledger(self) -> LedgerPlace:
         return LedgerPlace(home=self.home, url=self.ledger_url.get_secret_value() if self.ledger_url else None)
 
-    def store(self) -> ParquetBars:
-        """Return the bar store."""
-        return ParquetBars(self.home / "bars")
+    def store(self) -> BarStore:
+        """Return the bar store.
+
+        Raises:
+            InvalidValue: bars_url is no address, or what it needs is not installed.
+        """
+        if self.bars_url is None:
+            return ParquetBars(self.home / "bars")
+        try:
+            from adapters.delta_bars import DeltaBars
+        except ModuleNotFoundError as exc:
+            raise InvalidValue("bars_url", self.bars_url, "empty, or install openbell with its extra `lake`") from exc
+        options = self.bars_storage_options.get_secret_value()
+        return DeltaBars(self.bars_url, {name: SecretStr(str(value)) for name, value in options.items()})
+
+    def minute_store(self) -> ParquetMinuteBars:
+        """Return the store of minute bars."""
+        return ParquetMinuteBars(self.home / "minute_bars")
+
+    def tick_store(self) -> ParquetTicks:
+        """Return the store of ticks."""
+        return ParquetTicks(self.home / "ticks")

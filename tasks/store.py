@@ -26,8 +26,8 @@ async def store(
     """
     fetched = load_fetched(path)
     good, bad = clean_rows(fetched, report)
-    count = market.store.upsert(good)
-    market.store.upsert_actions(market.settings.name, clean_actions(fetched, report))
+    count = market.store.upsert(good, known_at=now)
+    market.store.upsert_actions(market.settings.name, clean_actions(fetched, report), known_at=now)
     _put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)

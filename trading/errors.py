@@ -14,7 +14,7 @@
     │   ├── BarsNotPassed          the quality gate has not passed the bars a decision needs
     │   ├── SourceUnavailable      a provider could not be asked, or answered with an error
     │   ├── StoreCorrupt           a file of the bar store cannot be read
-    │   └── StoreUnavailable       the bar store refused a write (disk full, read-only, gone)
+    │   └── StoreUnavailable       the bar store cannot be reached, or refused a write (disk full, read-only, gone)
     ├── StrategyFailed             a strategy raised, or returned weights that cannot be traded
     ├── OrderError
     │   ├── OrderNotOpen           a cancel or replace of an order that can no longer change
@@ -144,13 +144,11 @@ class StoreCorrupt(MarketDataError):
 
 
 class StoreUnavailable(MarketDataError):
-    """The bar store refused a write; what it held before is untouched."""
+    """The bar store cannot be reached, or refused a write; what it held before is untouched."""
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
-        super().__init__(
-            f"{path} cannot be written ({why}); what was stored before is untouched, mend it and run again"
-        )
+        super().__init__(f"{path} cannot be used ({why}); what was stored before is untouched, mend it and run again")
 
 
 class StrategyFailed(TradingError):

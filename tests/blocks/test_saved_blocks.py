@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
 
 from adapters.alpaca_access import AlpacaFeed
@@ -48,7 +49,13 @@ def some_blocks() -> dict[str, Block]:
         "alerts": alerts,
         "feed": MarketFeed(name="quotes", provider=Provider.ALPACA, api_key=SecretStr(SECRET), feed=AlpacaFeed.IEX),
         "account": BrokerAccount(account="DU7", mode=Mode.SHADOW, bar_source=source, risk_limits=limits),
-        "storage": DeskStorage(home=Path("/desk"), ledger_url=SecretStr(LEDGER_URL), alerts=alerts),
+        "storage": DeskStorage(
+            home=Path("/desk"),
+            ledger_url=SecretStr(LEDGER_URL),
+            bars_url="s3://bars/desk",
+            bars_storage_options=SecretDict({"aws_secret_access_key": "s3/pa55word"}),
+            alerts=alerts,
+        ),
     }
 
 
@@ -62,7 +69,7 @@ def _plain(value: Any) -> Any:
         return values(value)
     if isinstance(value, list):
         return [_plain(v) for v in value]
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+    return value.get_secret_value() if isinstance(value, SecretStr | SecretDict) else value
 
 
 @pytest.mark.parametrize("kind", ["source", "limits", "alerts", "feed", "account", "storage"])
@@ -101,6 +108,7 @@ async def test_secrets_are_not_in_what_the_server_shows(prefect_harness: None):
     assert "pa55word" not in shown.model_dump_json()
     assert "ABC-secret" not in shown.model_dump_json()
     assert whole.data["ledger_url"] == LEDGER_URL
+    assert whole.data["bars_storage_options"] == {"aws_secret_access_key": "s3/pa55word"}
     assert whole.data["alerts"]["urls"][0] == SECRET
 
 

@@ -1,6 +1,6 @@
 """Positions are valued at the last good close, in the shares of the day."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.builders import a_trade
 from trading.market.bars import DailyBars, PriceBasis, bars_frame
 from trading.market.corporate_actions import Split
 
+EVENING = datetime(2020, 8, 28, 21, tzinfo=UTC)
 THURSDAY, FRIDAY, MONDAY, TUESDAY = date(2020, 8, 27), date(2020, 8, 28), date(2020, 8, 31), date(2020, 9, 1)
 
 
@@ -26,8 +27,8 @@ def desk(tmp_path: Path) -> Desk:
     storage = DeskStorage(home=tmp_path)
     market = Market.of(BarSource(name="files", provider=Provider.FILES, path=tmp_path), storage)
     rows = pd.DataFrame({"symbol": "AAPL", "session": [THURSDAY, FRIDAY], "close": [500.04, 499.23]})
-    market.store.upsert(DailyBars(frame=bars_frame(rows), source="files", price_basis=PriceBasis.RAW))
-    market.store.upsert_actions("files", [Split(symbol="AAPL", ex_date=MONDAY, new_per_old=Decimal(4))])
+    market.store.upsert(DailyBars(frame=bars_frame(rows), source="files", price_basis=PriceBasis.RAW), EVENING)
+    market.store.upsert_actions("files", [Split(symbol="AAPL", ex_date=MONDAY, new_per_old=Decimal(4))], EVENING)
     migrate(storage.engine())
     account = BrokerAccount(account="paper", bar_source=market.settings)
     return Desk(account=account, storage=storage, ledger=Ledger.of(storage), market=market)

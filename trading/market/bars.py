@@ -7,7 +7,7 @@ A frame of bars is *long*: one row per symbol and session, sorted by both, with 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -152,29 +152,72 @@ class UpsertCount:
     unchanged: int
 
 
-class BarStore(Protocol):
-    """Where checked bars are kept. A store holds one price basis for each source."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarVersion:
+    """What was believed of one bar for a while; NaN where the source gave no number.
 
-    def upsert(self, bars: DailyBars) -> UpsertCount:
-        """Write the bars durably, replacing rows of the same source, symbol and session.
+    Attributes:
+        known_at: since when; None is since ever, of bars stored before this was written down.
+        superseded_at: until when; None while it is believed.
+    """
+
+    symbol: str
+    session: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    known_at: datetime | None
+    superseded_at: datetime | None
+
+
+class BarStore(Protocol):
+    """Where checked bars are kept. A store holds one price basis for each source.
+
+    Nothing is overwritten: of every row the store keeps when it became known, and when something else took its place.
+    Times must rise; should a clock have been set back, a row is known since the one it takes the place of.
+    """
+
+    def upsert(self, bars: DailyBars, known_at: datetime) -> UpsertCount:
+        """Write the bars durably; they take the place of rows of the same source, symbol and session.
 
         Repeating it changes nothing.
         """
         ...
 
-    def read(self, source: str, symbols: Sequence[str] | None, first: date, last: date) -> DailyBars:
+    def read(
+        self, source: str, symbols: Sequence[str] | None, first: date, last: date, as_of: datetime | None = None
+    ) -> DailyBars:
         """Return the stored bars of the source between two sessions, both included; all symbols when None.
+
+        Args:
+            as_of: return what was believed at that moment; what is believed now when None.
 
         Raises:
             StoreCorrupt: a file cannot be read.
         """
         ...
 
-    def upsert_actions(self, source: str, actions: Sequence[CorporateAction]) -> None:
+    def versions(self, source: str, symbol: str, session: date) -> tuple[BarVersion, ...]:
+        """Return all that was ever believed of one bar, the oldest first."""
+        ...
+
+    def withdraw(self, source: str, symbol: str, first: date, last: date, known_at: datetime) -> int:
+        """Believe the bars of a symbol between two sessions no longer, as when they are another company's.
+
+        Returns:
+            How many bars were believed until then.
+        """
+        ...
+
+    def upsert_actions(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> None:
         """Keep corporate actions durably, one per symbol, ex-date and kind."""
         ...
 
-    def actions(self, source: str, first: date, last: date) -> tuple[CorporateAction, ...]:
+    def actions(
+        self, source: str, first: date, last: date, as_of: datetime | None = None
+    ) -> tuple[CorporateAction, ...]:
         """Return the corporate actions with ex-dates between two days, both included, by ex-date and symbol."""
         ...
 

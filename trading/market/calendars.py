@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 import exchange_calendars
@@ -79,6 +79,11 @@ class TradingCalendar:
         """Return that day if it is a session, else the next one."""
         return _date(_calendar(self.mic).date_to_session(pd.Timestamp(day), "next"))
 
+    def end_of_day(self, day: date) -> datetime:
+        """Return the last moment of that day at the exchange, UTC."""
+        midnight = datetime.combine(day + timedelta(days=1), time.min, _calendar(self.mic).tz)
+        return midnight.astimezone(UTC) - timedelta.resolution
+
     def local_date(self, now: datetime) -> date:
         """Return the date at the exchange at that time."""
         return now.astimezone(_calendar(self.mic).tz).date()
@@ -106,5 +111,5 @@ def _date(stamp: pd.Timestamp) -> date:
 
 
 def _time(stamp: pd.Timestamp) -> datetime:
-    time: datetime = stamp.to_pydatetime()
-    return time
+    moment: datetime = stamp.to_pydatetime()
+    return moment

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trading.errors import BarsInvalid
+from trading.market.adjustments import wide_closes
 from trading.market.bars import PRICE_COLUMNS, FetchOutcome
 
 MINUTE_COLUMNS = ("symbol", "bar_start", *PRICE_COLUMNS, "volume")
@@ -81,3 +82,17 @@ def minute_frame(rows: pd.DataFrame) -> pd.DataFrame:
     for name in (*PRICE_COLUMNS, "volume"):
         frame[name] = frame[name].astype(np.float64)
     return frame.sort_values(["symbol", "bar_start"], kind="stable", ignore_index=True)
+
+
+def wide_minute_closes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the closes: one row per minute with activity, ascending, one column per symbol, NaN where there is no bar.
+
+    Args:
+        frame: the frame of MinuteBars.
+
+    Raises:
+        BarsInvalid: a symbol has two bars for one minute.
+    """
+    if frame.duplicated(["symbol", "bar_start"]).any():
+        raise BarsInvalid("the frame", "a symbol has two bars for one minute")
+    return wide_closes(frame.rename(columns={"bar_start": "session"})).rename_axis(index="bar_start")

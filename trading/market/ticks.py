@@ -1,0 +1,82 @@
+"""Ticks: single trades and changes of the best bid and ask, in the order in which they arrived.
+
+A frame of ticks is *long*: one row per tick. Prices are raw, float64, in the currency of the instrument, sizes float64
+in units; NaN is a side that nobody quotes. Times are UTC. Rows are in order of arrival, which no time tells for sure:
+two ticks may bear the same one, and an exchange may send a correction late.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from trading.errors import TicksInvalid
+
+TIME_DTYPE = "datetime64[us, UTC]"
+TRADE_COLUMNS = ("symbol", "traded_at", "received_at", "price", "size", "exchange", "conditions")
+QUOTE_COLUMNS = ("symbol", "quoted_at", "received_at", "bid", "ask", "bid_size", "ask_size", "exchange")
+
+
+class TickKind(StrEnum):
+    """What ticks tell of."""
+
+    TRADES = "trades"
+    QUOTES = "quotes"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a frame, in order."""
+        return TRADE_COLUMNS if self is TickKind.TRADES else QUOTE_COLUMNS
+
+    @property
+    def time(self) -> str:
+        """Return the column of the provider's own time, by which ticks are found."""
+        return "traded_at" if self is TickKind.TRADES else "quoted_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ticks:
+    """Trades or quotes of many symbols from one source.
+
+    Attributes:
+        frame: long frame in order of arrival, the columns of `kind` in their order. `exchange` and `conditions` are the
+            provider's own codes, empty where it tells none; several conditions are set apart by commas.
+        source: name of the provider.
+    """
+
+    frame: pd.DataFrame
+    kind: TickKind
+    source: str
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != self.kind.columns:
+            raise TicksInvalid(self.source, f"columns are {list(self.frame.columns)}, not {list(self.kind.columns)}")
+        for name, wanted in dtypes(self.kind).items():
+            if self.frame[name].dtype != wanted:
+                raise TicksInvalid(self.source, f"column {name} is {self.frame[name].dtype}, not {wanted}")
+        for name in (self.kind.time, "received_at"):
+            if self.frame[name].isna().any():
+                raise TicksInvalid(self.source, f"a tick has no {name}")
+
+
+def dtypes(kind: TickKind) -> Mapping[str, str]:
+    """Return the type of each column."""
+    named = {kind.time: TIME_DTYPE, "received_at": TIME_DTYPE, "symbol": "str", "exchange": "str", "conditions": "str"}
+    return {name: named.get(name, "float64") for name in kind.columns}
+
+
+def ticks_frame(rows: pd.DataFrame, kind: TickKind) -> pd.DataFrame:
+    """Return a copy of the rows, in their order, with the columns and types of ticks; absent words become empty.
+
+    Args:
+        rows: at least `symbol`, the two times (aware) and the price or prices.
+    """
+    frame = rows.reindex(columns=list(kind.columns)).reset_index(drop=True)
+    for name, wanted in dtypes(kind).items():
+        if wanted == TIME_DTYPE:
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        frame[name] = frame[name].astype(wanted)
+        if wanted == "str":
+            frame[name] = frame[name].fillna("")
+    return frame
