@@ -45,7 +45,7 @@ def validate(frame: pd.DataFrame | FetchedBars, docs_root: Path | None = None) -
 def test_calm_bars_meet_every_expectation() -> None:
     verdict = validate(calm_bars(*SYMBOLS))
 
-    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=20)
+    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=25)
 
 
 def test_a_bar_that_fails_is_named_by_rule_symbol_and_session() -> None:

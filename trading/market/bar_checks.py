@@ -1,6 +1,7 @@
 """The quality gate: bars are held against every rule, and get their verdict."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
@@ -21,6 +22,7 @@ from trading.market.quality import (
     Rule,
     SymbolVerdict,
 )
+from trading.market.scores import Grades, bar_scores, low_scores
 
 RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
 _OUTCOME_RULES = {
@@ -28,6 +30,18 @@ _OUTCOME_RULES = {
     FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
     FetchStatus.NO_BARS: (Rule.NO_BARS, "check whether it traded in the range, or name another source"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assessment:
+    """The verdict on bars, with the bars that broke a rule.
+
+    Attributes:
+        low_bars: `symbol`, `session` and `score` of each bar whose score is below 1.
+    """
+
+    report: QualityReport
+    low_bars: pd.DataFrame
 
 
 def check_bars(
@@ -41,7 +55,31 @@ def check_bars(
     listed_since: Mapping[str, date] | None = None,
     second_reader: Collection[Finding] = (),
 ) -> QualityReport:
-    """Hold bars against every rule and return the verdict on them.
+    """Return the verdict of `assess_bars`, whose arguments these are."""
+    return assess_bars(
+        fetched,
+        calendar=calendar,
+        first=first,
+        session=session,
+        policy=policy,
+        now=now,
+        listed_since=listed_since,
+        second_reader=second_reader,
+    ).report
+
+
+def assess_bars(
+    fetched: FetchedBars,
+    *,
+    calendar: TradingCalendar,
+    first: date,
+    session: date,
+    policy: QualityPolicy,
+    now: datetime,
+    listed_since: Mapping[str, date] | None = None,
+    second_reader: Collection[Finding] = (),
+) -> Assessment:
+    """Hold bars against every rule; return the verdict on them, and the bars that broke one.
 
     Args:
         first: first session asked for.
@@ -57,13 +95,15 @@ def check_bars(
         fetched, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
     )
     findings = list(_outcome_findings(fetched, facts))
+    graded = {bar_rule.rule: bar_rule.grade(facts.frame, policy) for bar_rule in BAR_RULES}
     for bar_rule in BAR_RULES:
-        findings += _bar_findings(bar_rule, facts, calendar, session, policy)
+        findings += _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
     findings += second_reader
+    findings += low_scores(findings, policy)
     rank = {rule: place for place, rule in enumerate(Rule)}
     findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
     verdicts = _symbol_verdicts(fetched, facts, findings)
-    return QualityReport(
+    report = QualityReport(
         source=fetched.bars.source,
         session=session,
         bars_hash=fetched.bars.content_hash(),
@@ -74,6 +114,7 @@ def check_bars(
         days_left_out=_days_left_out(facts),
         checked_at=now,
     )
+    return Assessment(report=report, low_bars=_low_bars(facts, graded, policy))
 
 
 def restated(bars: DailyBars, stored: DailyBars, policy: QualityPolicy) -> list[Finding]:
@@ -174,11 +215,21 @@ def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding
             )
 
 
+def _low_bars(facts: BarFacts, graded: Mapping[Rule, Grades], policy: QualityPolicy) -> pd.DataFrame:
+    scores = bar_scores(graded, len(facts.frame), policy)
+    low = np.flatnonzero(scores < 1)
+    return facts.frame[["symbol", "session"]].iloc[low].assign(score=scores[low]).reset_index(drop=True)
+
+
 def _bar_findings(
-    bar_rule: BarRule, facts: BarFacts, calendar: TradingCalendar, session: date, policy: QualityPolicy
+    bar_rule: BarRule,
+    grades: Grades,
+    facts: BarFacts,
+    calendar: TradingCalendar,
+    session: date,
+    policy: QualityPolicy,
 ) -> Iterator[Finding]:
     """Return one finding for each symbol that breaks the rule: the earliest of the worst, with the count of all."""
-    grades = bar_rule.grade(facts.frame, policy)
     broken = np.flatnonzero(grades)
     if not len(broken):
         return

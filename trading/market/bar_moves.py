@@ -29,7 +29,7 @@ _ALARMING_GAP = np.log(3)
 _UNIT, _UNIT_TOLERANCE = np.log(100), np.log(1.3)
 _LARGE_DIVIDEND = 0.1  # of the price; a smaller one is lost in what the market does that day
 _BORNE_OUT = 0.5  # the least part of a large dividend by which the price falls, at the open or the close
-_SAME_DIVIDEND, _NOTABLE_DIVIDEND, _DIVIDEND_APART = 2.0, 0.01, 3  # twice the amount, of the price, sessions
+_SAME_DIVIDEND, _NOTABLE_DIVIDEND, _DIVIDEND_APART = 2.0, 0.005, 3  # twice the amount, of the price, sessions
 _KEY_STEP = 2**32  # more than there are days
 
 

@@ -72,7 +72,7 @@ def _jump(facts: pd.DataFrame, policy: QualityPolicy) -> Grades:
         (facts[name].to_numpy() > most) | (facts[name].to_numpy() < (-np.inf if least is None else least))
         for name in ("jump_ret", "alarming_ret")
     )
-    return _graded(jump, alarming)
+    return _graded(jump | (facts["unusual_move"].to_numpy() > 0), alarming)
 
 
 def _gap(facts: pd.DataFrame, _policy: QualityPolicy) -> Grades:
@@ -99,6 +99,10 @@ def _dividend(row: Any) -> str:
     if row.dividend_doubt == 2:
         return f"{told}, soon after another one like it"
     return f"{told}, and then a close of {row.close:g}"
+
+
+def _volume(row: Any) -> str:
+    return f"volume {row.volume:g}" + (f", {np.exp(row.volume_step):.4g} times the one before" if row.volume else "")
 
 
 _AGAIN = "fetch the range again, or from another source"
@@ -190,7 +194,10 @@ BAR_RULES = (
         rule=Rule.JUMP,
         grade=_jump,
         value=_factor,
-        limit=lambda policy: f"at most {policy.max_abs_return:.0%} up or down unless a corporate action explains it",
+        limit=lambda policy: (
+            f"at most {policy.max_abs_return:.0%} up or down, or {policy.unusual_return:.0%} where that is over "
+            f"{policy.unusual_times:g} times the usual, unless a corporate action explains it"
+        ),
         remedy=f"{_IF_TRUE} {_AGAIN}",
     ),
     BarRule(
@@ -207,5 +214,29 @@ BAR_RULES = (
         limit=lambda policy: f"at most {policy.max_frozen_sessions} equal bars in a row",
         remedy="see whether it still trades, or whether the source fills gaps",
         concerns=lambda row, calendar, _: calendar.sessions_before(row.session.date(), row.frozen_sessions - 1),
+    ),
+    BarRule(
+        rule=Rule.REPEATED_BAR,
+        grade=_column("copied"),
+        value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g} once more",
+        limit=lambda _: "a bar of its own for each session",
+        remedy=f"the source may have carried the session before forward: {_AGAIN}",
+    ),
+    BarRule(
+        rule=Rule.VOLUME_ANOMALY,
+        grade=_column("volume_doubt"),
+        value=_volume,
+        limit=lambda policy: (
+            f"at most a factor of {policy.unusual_volume:g} where that is over {policy.unusual_times:g} times the "
+            "usual, and some volume where there always is some"
+        ),
+        remedy="see whether the source counts lots, or several markets",
+    ),
+    BarRule(
+        rule=Rule.ROUNDED,
+        grade=_column("rounded"),
+        value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g}",
+        limit=lambda _: "prices with fractions, as on other days",
+        remedy=_AGAIN,
     ),
 )
