@@ -1,6 +1,6 @@
 """What goes wrong with bars: each kind spoils a window of real ones in one way, drawn by chance from a seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -87,11 +87,6 @@ class Kind:
     name: str
     spoil: Corruption
     beyond: str = ""
-
-
-def spoiled(kind: Kind, draws: Sequence[Draw]) -> list[Window]:
-    """Return the window of each draw, spoiled."""
-    return [kind.spoil(draw) for draw in draws]
 
 
 def _with_values(draw: Draw, change: Callable[[Values], None]) -> Window:

@@ -82,7 +82,7 @@ def _steps(values: FloatArray, starts: BoolArray) -> FloatArray:
 
 def _no_volume(rows: pd.DataFrame, codes: IntArray) -> BoolArray:
     """Tell which bars have no volume, though they have a range, or though their symbol trades nearly always."""
-    none = rows["volume"].to_numpy() == 0
+    none = np.asarray(rows["volume"].to_numpy() == 0)
     if not none.any():
         return none
     ranged = rows["high"].to_numpy() > rows["low"].to_numpy()
