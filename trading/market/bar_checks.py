@@ -1,8 +1,9 @@
 """The quality gate: bars are held against every rule, and get their verdict."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,10 @@ from trading.market.quality import (
     Rule,
     SymbolVerdict,
 )
-from trading.market.scores import Grades, bar_scores, low_scores
+from trading.market.row_rules import Grades, outcome_finding, row_findings, verdicts, worst_first
+from trading.market.scores import bar_scores, low_scores
 
 RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
-_OUTCOME_RULES = {
-    FetchStatus.UNKNOWN_SYMBOL: (Rule.UNKNOWN_SYMBOL, "check the spelling, or name another source"),
-    FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
-    FetchStatus.NO_BARS: (Rule.NO_BARS, "check whether it traded in the range, or name another source"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,16 +97,15 @@ def assess_bars(
         findings += _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
     findings += second_reader
     findings += low_scores(findings, policy)
-    rank = {rule: place for place, rule in enumerate(Rule)}
-    findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
-    verdicts = _symbol_verdicts(fetched, facts, findings)
+    findings = worst_first(findings)
+    told = verdicts({outcome.symbol for outcome in fetched.outcomes} | set(facts.symbols), findings)
     report = QualityReport(
         source=fetched.bars.source,
         session=session,
         bars_hash=fetched.bars.content_hash(),
         rows=len(facts.frame),
-        day_verdict=_day_verdict(verdicts, policy),
-        symbols=tuple(verdicts.items()),
+        day_verdict=_day_verdict(told, policy),
+        symbols=tuple(told.items()),
         findings=tuple(findings),
         days_left_out=_days_left_out(facts),
         checked_at=now,
@@ -202,17 +198,7 @@ def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding
                 text=f"{outcome.symbol}: given by {outcome.provider}, since {outcome.text}",
             )
         if status is not FetchStatus.OK:
-            rule, remedy = _OUTCOME_RULES[status]
-            said = outcome.text or "the source gave no reason"
-            yield Finding(
-                rule=rule,
-                severity=FindingSeverity.CRITICAL,
-                symbol=outcome.symbol,
-                session=None,
-                value=status.value,
-                limit=FetchStatus.OK.value,
-                text=f"{outcome.symbol} at {fetched.bars.source}: {rule}: {said}; {remedy}",
-            )
+            yield outcome_finding(outcome, status, fetched.bars.source)
 
 
 def _low_bars(facts: BarFacts, graded: Mapping[Rule, Grades], policy: QualityPolicy) -> pd.DataFrame:
@@ -229,37 +215,11 @@ def _bar_findings(
     session: date,
     policy: QualityPolicy,
 ) -> Iterator[Finding]:
-    """Return one finding for each symbol that breaks the rule: the earliest of the worst, with the count of all."""
-    broken = np.flatnonzero(grades)
-    if not len(broken):
-        return
-    codes = facts.codes[broken]
-    worst_first = broken[np.lexsort((broken, -grades[broken], codes))]
-    _, firsts, counts = np.unique(facts.codes[worst_first], return_index=True, return_counts=True)
-    chosen = worst_first[firsts]
-    limit = bar_rule.limit(policy)
-    for row, grade, count in zip(facts.frame.iloc[chosen].itertuples(), grades[chosen], counts, strict=True):
-        value, on = bar_rule.value(row), bar_rule.concerns(row, calendar, session)
-        times = "" if count == 1 else f", {count} times in all"
-        yield Finding(
-            rule=bar_rule.rule,
-            severity=FindingSeverity.CRITICAL if grade == 2 else FindingSeverity.WARNING,
-            symbol=str(row.symbol),
-            session=on,
-            value=value,
-            limit=limit,
-            text=f"{row.symbol} on {on}: {bar_rule.rule}{times}: {value}; wanted: {limit}; {bar_rule.remedy}",
-        )
+    def concerns(row: Any) -> tuple[date | None, str]:
+        on = bar_rule.concerns(row, calendar, session)
+        return on, f"on {on}"
 
-
-def _symbol_verdicts(fetched: FetchedBars, facts: BarFacts, findings: Sequence[Finding]) -> dict[str, SymbolVerdict]:
-    """Return the verdict on every symbol that was asked for, or came without being asked for, by symbol."""
-    symbols = {outcome.symbol for outcome in fetched.outcomes} | set(facts.symbols)
-    verdicts = dict.fromkeys(sorted(symbols), SymbolVerdict.PASS)
-    for finding in reversed(findings):  # critical ones stand before warnings, so they are written last
-        critical = finding.severity is FindingSeverity.CRITICAL
-        verdicts[finding.symbol] = SymbolVerdict.QUARANTINE if critical else SymbolVerdict.WARN
-    return verdicts
+    return row_findings(bar_rule, grades, facts.frame, facts.codes, policy, concerns)
 
 
 def _days_left_out(facts: BarFacts) -> tuple[date, ...]:
@@ -267,11 +227,11 @@ def _days_left_out(facts: BarFacts) -> tuple[date, ...]:
     return tuple(sorted(day.date() for day in days if day == day.normalize()))
 
 
-def _day_verdict(verdicts: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:
-    bad = sum(verdict is SymbolVerdict.QUARANTINE for verdict in verdicts.values())
-    passed = len(verdicts) - bad
+def _day_verdict(told: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:
+    bad = sum(verdict is SymbolVerdict.QUARANTINE for verdict in told.values())
+    passed = len(told) - bad
     if policy.on_bad_symbol is OnBadSymbol.BLOCK_DAY and bad:
         return DayVerdict.HOLD
-    if not passed or 100 * passed / len(verdicts) < policy.min_passed_pct:
+    if not passed or 100 * passed / len(told) < policy.min_passed_pct:
         return DayVerdict.HOLD
     return DayVerdict.TRADE

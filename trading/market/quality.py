@@ -13,7 +13,7 @@ from trading.validation import STRICT
 
 
 class Rule(StrEnum):
-    """What a bar can break; these words never change their meaning."""
+    """What a bar, a minute bar or a quote can break; these words never change their meaning."""
 
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     FETCH_FAILED = "FETCH_FAILED"
@@ -37,6 +37,18 @@ class Rule(StrEnum):
     REPEATED_BAR = "REPEATED_BAR"  # the prices of the session before once more
     VOLUME_ANOMALY = "VOLUME_ANOMALY"  # many times what is usual, or none where there is always some
     ROUNDED = "ROUNDED"  # whole prices where there are fractions on other days
+    OUT_OF_SESSION = "OUT_OF_SESSION"  # of a time at which the exchange does not trade, or of another session
+    FUTURE_TIME = "FUTURE_TIME"  # of a time that has not come
+    GAP = "GAP"  # nothing for long while the exchange trades
+    DAILY_DIFFERS = "DAILY_DIFFERS"  # the minutes of a session do not fit its daily bar
+    SIDE_MISSING = "SIDE_MISSING"  # nobody bids, or nobody asks
+    CROSSED = "CROSSED"  # the bid above the ask
+    LOCKED = "LOCKED"  # the bid at the ask
+    SPREAD_WIDE = "SPREAD_WIDE"
+    SIZE_NOT_POSITIVE = "SIZE_NOT_POSITIVE"  # a price for nothing
+    QUOTE_STALE = "QUOTE_STALE"
+    NOT_LIVE = "NOT_LIVE"  # delayed by contract, or frozen while the exchange trades
+    DISAGREEMENT = "DISAGREEMENT"  # another provider says otherwise
     LOW_SCORE = "LOW_SCORE"  # too many rules broken, each of which would only warn
 
 

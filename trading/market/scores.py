@@ -2,13 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from trading.market.quality import Finding, FindingSeverity, QualityPolicy, Rule
+from trading.market.quality import Finding, FindingSeverity, Rule
+from trading.market.row_rules import Grades
 
-Grades = npt.NDArray[np.int8]
+
+class ScorePolicy(Protocol):
+    """What every policy says of scores."""
+
+    @property
+    def warning_cost(self) -> float:
+        """Return what a rule broken with a warning takes."""
+        ...
+
+    @property
+    def critical_cost(self) -> float:
+        """Return what a rule broken critically takes."""
+        ...
+
+    @property
+    def min_score(self) -> float:
+        """Return the least score that warnings may leave."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +47,7 @@ class SymbolScore:
         return ", ".join(f"{rule} -{cost:g}" for rule, cost in self.costs)
 
 
-def bar_scores(graded: Mapping[Rule, Grades], rows: int, policy: QualityPolicy) -> npt.NDArray[np.float64]:
+def bar_scores(graded: Mapping[Rule, Grades], rows: int, policy: ScorePolicy) -> npt.NDArray[np.float64]:
     """Return the score of each row.
 
     Args:
@@ -42,7 +61,7 @@ def bar_scores(graded: Mapping[Rule, Grades], rows: int, policy: QualityPolicy) 
     return _left(scores)
 
 
-def symbol_scores(symbols: Iterable[str], findings: Iterable[Finding], policy: QualityPolicy) -> dict[str, SymbolScore]:
+def symbol_scores(symbols: Iterable[str], findings: Iterable[Finding], policy: ScorePolicy) -> dict[str, SymbolScore]:
     """Return the score of each symbol: each rule it broke costs once, by the worst of its findings.
 
     It is never above the score of its worst bar. That the score is low costs nothing by itself.
@@ -56,7 +75,7 @@ def symbol_scores(symbols: Iterable[str], findings: Iterable[Finding], policy: Q
     return {symbol: _score(symbol, taken) for symbol, taken in costs.items()}
 
 
-def low_scores(findings: Iterable[Finding], policy: QualityPolicy) -> Iterator[Finding]:
+def low_scores(findings: Iterable[Finding], policy: ScorePolicy) -> Iterator[Finding]:
     """Yield a critical finding for each symbol below the least score, unless it has a critical one already."""
     findings = tuple(findings)
     bad = {finding.symbol for finding in findings if finding.severity is FindingSeverity.CRITICAL}
