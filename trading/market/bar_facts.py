@@ -91,9 +91,9 @@ def bar_facts(
     regular = np.flatnonzero(facts["regular"])
     rows = bars if len(regular) == len(bars) else bars.iloc[regular]
     values = _price_facts(rows, codes[regular], len(symbols))
-    steps = Steps.of(fetched, rows.assign(**values), codes[regular], symbols)
+    steps = Steps.of(fetched, _with(rows, values), codes[regular], symbols)
     values |= _step_facts(steps, grid, first, policy, listed_since or {})
-    return BarFacts(frame=bars.assign(**facts, **_spread(values, regular, len(bars))), codes=codes, symbols=symbols)
+    return BarFacts(frame=_with(bars, facts | _spread(values, regular, len(bars))), codes=codes, symbols=symbols)
 
 
 def incoherence(frame: pd.DataFrame) -> npt.NDArray[np.int8]:
@@ -233,6 +233,11 @@ def _spread(values: Facts, rows: IntArray, count: int) -> Facts:
         whole[name] = np.full(count, np.nan if name in _READ_OFF else 0, dtype=some.dtype)
         whole[name][rows] = some
     return whole
+
+
+def _with(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Return the frame with more columns, none of which is copied."""
+    return pd.DataFrame({str(name): frame[name] for name in frame} | facts, index=frame.index, copy=False)
 
 
 def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> BoolArray:

@@ -14,30 +14,41 @@ from trading.market.quality import QualityPolicy
 AROUND = 20  # bars before and after that tell what is usual
 LEAST_KNOWN = 10  # of them; with fewer, nothing is called unusual
 _RARE, _OFTEN = 0.05, 0.5  # a trait of so few, or so many, of a symbol's bars
+_AT_ONCE = 100_000
 _LARGEST_MOVE, _LARGEST_VOLUME_STEP = 0.1, 2.0  # each counts at most this much in what is usual
 
 
-def usual_size(steps: FloatArray, starts: BoolArray, largest: float) -> FloatArray:
-    """Return for each row the mean absolute step of the rows around it, of the same symbol; infinite where unknown.
+def usual_size(steps: FloatArray, codes: IntArray, at: IntArray, largest: float) -> FloatArray:
+    """Return for some rows the mean absolute step of the rows around, of the same symbol; infinite where unknown.
 
     The row itself and its two neighbours are left out: one wrong bar makes two large steps.
 
     Args:
-        steps: NaN where there is none.
-        starts: whether a symbol begins at the row.
+        steps: of all rows; NaN where there is none.
+        codes: for each row, the number of its symbol.
+        at: the rows wanted.
         largest: what a step counts at most, so that one defect does not hide the next.
     """
-    known = np.isfinite(steps)
-    sizes = np.where(known, np.minimum(np.abs(steps), largest), 0.0)
-    first, end = _bounds(starts)
-    at = np.arange(len(steps))
-    low, high = np.maximum(first, at - AROUND), np.minimum(end, at + AROUND + 1)
-    near_low, near_high = np.maximum(first, at - 1), np.minimum(end, at + 2)
-    total, count = (
-        (sums[high] - sums[low]) - (sums[near_high] - sums[near_low])
-        for sums in (np.append(0.0, sizes.cumsum()), np.append(0, known.cumsum()))
-    )
+    parts = np.array_split(at, 1 + len(at) // _AT_ONCE)  # bars that are all wrong must not take all memory
+    return np.concatenate([_usual_size(steps, codes, part, largest) for part in parts])
+
+
+def _usual_size(steps: FloatArray, codes: IntArray, at: IntArray, largest: float) -> FloatArray:
+    rows = at[:, np.newaxis] + np.r_[-AROUND:-1, 2 : AROUND + 1]
+    around = np.clip(rows, 0, len(steps) - 1)
+    sizes = np.abs(steps[around])
+    known = (rows == around) & (codes[around] == codes[at][:, np.newaxis]) & np.isfinite(sizes)
+    count = known.sum(axis=1)
+    total = np.where(known, np.minimum(sizes, largest), 0.0).sum(axis=1)
     return np.where(count >= LEAST_KNOWN, total / np.maximum(count, 1), np.inf)
+
+
+def _unusual(steps: FloatArray, codes: IntArray, large: BoolArray, times: float, largest: float) -> BoolArray:
+    """Tell which of the large steps are more than so many times the usual one."""
+    at = np.flatnonzero(large)
+    unusual = np.zeros(len(steps), dtype=np.bool_)
+    unusual[at] = np.abs(steps[at]) > times * usual_size(steps, codes, at, largest)
+    return unusual
 
 
 def habit_facts(
@@ -58,13 +69,11 @@ def habit_facts(
     starts = np.ones(len(rows), dtype=np.bool_)
     starts[1:] = codes[1:] != codes[:-1]
     volume_step = _steps(_log(rows["volume"].to_numpy()), starts)
-    usual_volume_step = usual_size(volume_step, starts, _LARGEST_VOLUME_STEP)
-    volume_jump = np.abs(volume_step) > np.fmax(np.log(policy.unusual_volume), policy.unusual_times * usual_volume_step)
+    large_step = np.abs(volume_step) > np.log(policy.unusual_volume)
+    volume_jump = _unusual(volume_step, codes, large_step, policy.unusual_times, _LARGEST_VOLUME_STEP)
     jump_ret = moves["jump_ret"]
-    usual_move = usual_size(np.where(starts, np.nan, jump_ret), starts, _LARGEST_MOVE)
-    unusual = (np.abs(np.expm1(jump_ret)) > policy.unusual_return) & (
-        np.abs(jump_ret) > policy.unusual_times * usual_move
-    )
+    large_move = np.abs(np.expm1(jump_ret)) > policy.unusual_return
+    unusual = _unusual(jump_ret, codes, large_move, policy.unusual_times, _LARGEST_MOVE)
     return {
         "unusual_move": unusual.astype(np.int8),
         "volume_step": np.nan_to_num(volume_step).astype(np.float32),
@@ -112,21 +121,16 @@ def _copied(rows: pd.DataFrame, starts: BoolArray, recent: BoolArray) -> npt.NDA
 
     A bar without a range is no copy: one that hardly trades comes back to the same price.
     """
-    same = ~starts & (rows["high"].to_numpy() > rows["low"].to_numpy())
-    at = np.flatnonzero(same)
-    for name in PRICE_COLUMNS:
+    close = rows["close"].to_numpy()
+    at = 1 + np.flatnonzero((close[1:] == close[:-1]) & ~starts[1:])  # closes differ nearly always
+    for name in ("open", "open", "high", "low"):
         prices = rows[name].to_numpy()
         at = at[prices[at] == prices[at - 1]]
+    at = at[rows["high"].to_numpy()[at] > rows["low"].to_numpy()[at]]
     volume = rows["volume"].to_numpy()
     graded = np.zeros(len(rows), dtype=np.int8)
     graded[at] = 1 + (recent[at] & (volume[at] == volume[at - 1]) & (volume[at] > 0))
     return graded
-
-
-def _bounds(starts: BoolArray) -> tuple[IntArray, IntArray]:
-    begins = np.flatnonzero(starts)
-    run = starts.cumsum() - 1
-    return begins[run], np.append(begins[1:], len(starts))[run]
 
 
 def _log(values: FloatArray) -> FloatArray:

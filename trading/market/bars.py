@@ -63,7 +63,9 @@ class DailyBars:
         """Return the SHA-256 of every value in (symbol, session) order; equal bars give equal hashes anywhere."""
         ordered = self.frame.sort_values(["symbol", "session"], kind="stable")
         digest = hashlib.sha256(f"{self.source}\x00{self.price_basis}\x00{len(ordered)}\x00".encode())
-        digest.update("\x00".join(ordered["symbol"]).encode())
+        codes, names = pd.factorize(ordered["symbol"])
+        repeated = [f"{name}\x00" * count for name, count in zip(names, np.bincount(codes), strict=True)]
+        digest.update("".join(repeated)[:-1].encode())
         digest.update(ordered["session"].to_numpy().astype("<M8[us]").tobytes())
         for name in (*PRICE_COLUMNS, "volume"):
             values = ordered[name].to_numpy(dtype="<f8", copy=True)
