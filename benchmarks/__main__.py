@@ -18,6 +18,8 @@ BENCHMARKS = {
     "orders.batch500": "benchmarks.orders:orders_batch",
     "store.upsert3000": "benchmarks.bars:store_upsert",
     "store.read500x2y": "benchmarks.bars:store_read",
+    "gate.1m": "benchmarks.gate:million",
+    "gate.10m": "benchmarks.gate:ten_million",
     "gate.catalogue": "benchmarks.corruptions:catalogue",
     "gx.1m": "benchmarks.bars:gx_million",
     "trade_session": "benchmarks.sessions:trade_session",

@@ -57,7 +57,7 @@ class BarFacts:
     * `unusual_move`: 1 where `jump_ret` is many times what is usual for the symbol.
     * `volume_step`: log of the volume over that of the bar before; 0 where there is none.
     * `volume_doubt`: 1 where that step is many times what is usual, or where a volume of 0 is.
-    * `copied`: 1 for the prices of the bar before once more, 2 where it is recent and has its volume too.
+    * `copied`: 1 for the bar before once more, volume included, 2 where it is recent.
     * `rounded`: 1 for whole prices of a symbol whose prices have fractions.
     * `alarming_ret`: `jump_ret` where it is recent, or came between close and open and is threefold, else 0.
 

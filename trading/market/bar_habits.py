@@ -117,19 +117,19 @@ def _share(trait: BoolArray, codes: IntArray) -> tuple[FloatArray, BoolArray]:
 
 
 def _copied(rows: pd.DataFrame, starts: BoolArray, recent: BoolArray) -> npt.NDArray[np.int8]:
-    """Grade bars with the prices of the bar before: 2 for a recent one with its volume too, else 1.
+    """Grade bars that are the bar before once more, volume included: 2 for a recent one, else 1.
 
     A bar without a range is no copy: one that hardly trades comes back to the same price.
     """
-    close = rows["close"].to_numpy()
+    close, volume = rows["close"].to_numpy(), rows["volume"].to_numpy()
     at = 1 + np.flatnonzero((close[1:] == close[:-1]) & ~starts[1:])  # closes differ nearly always
-    for name in ("open", "open", "high", "low"):
+    for name in ("open", "high", "low"):
         prices = rows[name].to_numpy()
         at = at[prices[at] == prices[at - 1]]
+    at = at[(volume[at] == volume[at - 1]) | (np.isnan(volume[at]) & np.isnan(volume[at - 1]))]
     at = at[rows["high"].to_numpy()[at] > rows["low"].to_numpy()[at]]
-    volume = rows["volume"].to_numpy()
     graded = np.zeros(len(rows), dtype=np.int8)
-    graded[at] = 1 + (recent[at] & (volume[at] == volume[at - 1]) & (volume[at] > 0))
+    graded[at] = 1 + recent[at]
     return graded
 
 

@@ -34,7 +34,7 @@ class Rule(StrEnum):
     RESTATED = "RESTATED"  # the oldest bar fetched is not the one in store, so what is older no longer fits
     DIVIDEND_DOUBTFUL = "DIVIDEND_DOUBTFUL"  # the price does not bear it out, or it comes twice
     FROZEN = "FROZEN"  # the same bar for many sessions
-    REPEATED_BAR = "REPEATED_BAR"  # the prices of the session before once more
+    REPEATED_BAR = "REPEATED_BAR"  # the bar of the session before once more
     VOLUME_ANOMALY = "VOLUME_ANOMALY"  # many times what is usual, or none where there is always some
     ROUNDED = "ROUNDED"  # whole prices where there are fractions on other days
     OUT_OF_SESSION = "OUT_OF_SESSION"  # of a time at which the exchange does not trade, or of another session
