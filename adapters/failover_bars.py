@@ -13,7 +13,7 @@ from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.adjustments import CorporateAction
 from trading.market.bars import BarSource, DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
 from trading.market.instruments import Instrument
-from trading.market.providers import ProviderAnswer, ProviderTrail, rests_until
+from trading.market.providers import ProviderAnswer, ProviderTrail, rests_until, stale_symbols
 
 
 class FailoverBars:
@@ -88,10 +88,13 @@ class FailoverBars:
         except SourceUnavailable as exc:
             self._keep(source, [FetchStatus.FAILED] * len(symbols), started, exc.why)
             raise
-        self._keep(source, [outcome.status for outcome in answer.outcomes], started)
+        statuses = [outcome.status for outcome in answer.outcomes]
+        self._keep(source, statuses, started, stale=stale_symbols(answer, last))
         return answer
 
-    def _keep(self, source: BarSource, statuses: Sequence[FetchStatus], started: float, text: str = "") -> None:
+    def _keep(
+        self, source: BarSource, statuses: Sequence[FetchStatus], started: float, text: str = "", stale: int = 0
+    ) -> None:
         self._trail.add(
             ProviderAnswer(
                 provider=source.name,
@@ -101,6 +104,7 @@ class FailoverBars:
                 failed=statuses.count(FetchStatus.FAILED),
                 seconds=time.monotonic() - started,
                 text=text,
+                stale=stale,
             )
         )
 

@@ -90,8 +90,7 @@ def plain_findings(fetched: FetchedBars, sessions: npt.NDArray[np.datetime64]) -
     lowest, highest = np.minimum(np.minimum(opened, close), low), np.maximum(np.maximum(opened, close), high)
     bad |= (lowest <= 0) | (highest > high + slack) | (lowest < low - slack) | (high < low) | (volume < 0)
     bad |= np.abs(np.log(highest / lowest) - np.log(100)) <= np.log(1.3)
-    bad[1:] |= _bad_moves(opened, close, begins)
-    bad[1:] |= _bad_volumes(volume, begins)
+    bad |= _bad_moves(opened, close, begins) | _bad_volumes(volume, begins)
     bad |= (volume == 0) & (high > low)
     whole = (close == np.rint(close)) & (opened == np.rint(opened)) & (high == np.rint(high)) & (low == np.rint(low))
     bad |= whole & _rare(whole, begins)
@@ -99,27 +98,29 @@ def plain_findings(fetched: FetchedBars, sessions: npt.NDArray[np.datetime64]) -
 
 
 def _bad_moves(opened: Floats, close: Floats, begins: Bools) -> Bools:
-    moved = np.where(begins[1:], 0.0, np.log(close[1:] / close[:-1]))
-    gap = np.where(begins[1:], 0.0, np.log(opened[1:] / close[:-1]))
+    before = np.append(np.nan, close[:-1])
+    moved, gap = (np.where(begins, 0.0, np.log(prices / before)) for prices in (close, opened))
     size = np.abs(gap)
     large = np.flatnonzero(size > _SPLITS[0] - 0.03)
     bad = (moved > np.log(1.5)) | (moved < np.log(0.5)) | (np.abs(np.abs(moved) - np.log(100)) <= np.log(1.3))
     near = np.abs(size[large, None] - _SPLITS) <= 0.03
     near &= np.abs(np.abs(moved[large, None]) - _SPLITS) <= 0.15
     bad[large] |= near.any(axis=1)
-    return bad | _unusual(moved, np.abs(np.expm1(moved)) > 0.2)
+    return bad | _unusual(moved, np.abs(np.expm1(moved)) > 0.2, begins, 0.1)
 
 
 def _bad_volumes(volume: Floats, begins: Bools) -> Bools:
     logs = np.log(np.where(volume > 0, volume, np.nan))
-    steps = np.where(begins[1:], 0.0, np.diff(logs))
-    return _unusual(steps, np.abs(steps) > np.log(20))
+    steps = np.where(begins, np.nan, logs - np.append(np.nan, logs[:-1]))
+    return _unusual(steps, np.abs(steps) > np.log(20), begins, 2.0)
 
 
-def _unusual(steps: Floats, large: Bools) -> Bools:
-    at = np.flatnonzero(large)
-    around = np.abs(steps[np.clip(at[:, None] + _AROUND, 0, len(steps) - 1)])
-    large[at] = np.abs(steps[at]) > 6 * np.nanmean(around, axis=1) if len(at) else False
+def _unusual(steps: Floats, large: Bools, begins: Bools, largest: float) -> Bools:
+    symbol, at = begins.cumsum(), np.flatnonzero(large)
+    around = np.clip(at[:, None] + _AROUND, 0, len(steps) - 1)
+    own = (symbol[around] == symbol[at][:, None]) & (around == at[:, None] + _AROUND) & np.isfinite(steps[around])
+    usual = np.where(own, np.minimum(np.abs(steps[around]), largest), 0).sum(axis=1) / np.maximum(own.sum(axis=1), 1)
+    large[at] = (np.abs(steps[at]) > 6 * usual) & (own.sum(axis=1) >= 10)
     return large
 
 
