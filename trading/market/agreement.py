@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as settings
 from trading.errors import InvalidValue
 from trading.market.bars import FetchedBars, FetchStatus
 from trading.market.quality import Finding, Rule
-from trading.market.row_rules import Grades, RowRule, column, row_findings
+from trading.market.row_rules import EITHER, Grades, RowRule, column, row_findings
 from trading.validation import STRICT
 
 _KEY = ["symbol", "session"]
@@ -114,6 +114,7 @@ def _rule(here: str, there: str) -> RowRule[AgreementPolicy]:
 
     return RowRule(
         rule=Rule.DISAGREEMENT,
+        severities=EITHER,
         grade=column("grade"),
         value=value,
         limit=lambda policy: (

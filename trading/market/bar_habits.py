@@ -77,7 +77,7 @@ def habit_facts(
     return {
         "unusual_move": unusual.astype(np.int8),
         "volume_step": np.nan_to_num(volume_step).astype(np.float32),
-        "volume_doubt": (volume_jump | _no_volume(rows, codes)).astype(np.int8),
+        "volume_doubt": (volume_jump | _no_volume(rows, codes) | np.isinf(rows["volume"].to_numpy())).astype(np.int8),
         "copied": _copied(rows, starts, recent),
         "rounded": (_rounded(rows, codes) & (moves["unit_error"] == 0)).astype(np.int8),
     }
@@ -135,4 +135,4 @@ def _copied(rows: pd.DataFrame, starts: BoolArray, recent: BoolArray) -> npt.NDA
 
 def _log(values: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(values > 0, np.log(values), np.nan)
+        return np.where((values > 0) & np.isfinite(values), np.log(values), np.nan)

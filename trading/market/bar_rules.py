@@ -11,7 +11,7 @@ import pandas as pd
 from trading.market.bar_facts import incoherence
 from trading.market.calendars import TradingCalendar
 from trading.market.quality import QualityPolicy, Rule
-from trading.market.row_rules import Grades, RowRule, column, critical, graded
+from trading.market.row_rules import EITHER, WARNS, Grades, RowRule, column, critical, graded
 
 
 def _own_session(row: Any, _calendar: TradingCalendar, _session: date) -> date | None:
@@ -91,6 +91,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.MISSING_SESSION,
+        severities=EITHER,
         grade=_gap,
         value=lambda row: f"{_sessions(row.sessions_missing)} missing before {row.session:%Y-%m-%d}",
         limit=lambda _: "a bar for each session",
@@ -99,6 +100,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.NOT_A_SESSION,
+        severities=WARNS,
         grade=column("off_calendar"),
         value=lambda row: f"a bar on {row.session}",
         limit=lambda _: "bars on sessions only",
@@ -106,6 +108,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.FUTURE_SESSION,
+        severities=EITHER,
         grade=column("future"),
         value=lambda row: f"a bar on {row.session:%Y-%m-%d}",
         limit=lambda _: "no bar after the last session asked for",
@@ -113,6 +116,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.DUPLICATE,
+        severities=EITHER,
         grade=column("repeated"),
         value=lambda row: (
             "a second bar, " + ("the same" if row.repeated == 1 else f"other values (close {row.close:g})")
@@ -136,6 +140,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.OHLC_INCOHERENT,
+        severities=EITHER,
         grade=lambda facts, _: incoherence(facts),
         value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g}",
         limit=lambda _: "no price above the high or below the low",
@@ -157,6 +162,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.SPLIT_NOT_APPLIED,
+        severities=EITHER,
         grade=column("split_like"),
         value=_factor,
         limit=lambda _: "no move of the size of a split without one",
@@ -164,6 +170,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.JUMP,
+        severities=EITHER,
         grade=_jump,
         value=_factor,
         limit=lambda policy: (
@@ -181,6 +188,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.FROZEN,
+        severities=WARNS,
         grade=lambda facts, policy: (facts["frozen_sessions"] > policy.max_frozen_sessions).to_numpy().astype(np.int8),
         value=lambda row: f"the same bar for {row.frozen_sessions} sessions up to {row.session:%Y-%m-%d}",
         limit=lambda policy: f"at most {policy.max_frozen_sessions} equal bars in a row",
@@ -189,6 +197,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.REPEATED_BAR,
+        severities=EITHER,
         grade=column("copied"),
         value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g} once more",
         limit=lambda _: "a bar of its own for each session",
@@ -196,6 +205,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.VOLUME_ANOMALY,
+        severities=WARNS,
         grade=column("volume_doubt"),
         value=_volume,
         limit=lambda policy: (
@@ -206,6 +216,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.ROUNDED,
+        severities=WARNS,
         grade=column("rounded"),
         value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g}",
         limit=lambda _: "prices with fractions, as on other days",

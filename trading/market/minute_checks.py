@@ -16,7 +16,18 @@ from trading.market.calendars import TradingCalendar
 from trading.market.minute_bars import MinuteBars
 from trading.market.minute_facts import MinuteFacts, minute_facts
 from trading.market.quality import Finding, FindingSeverity, Rule, SymbolVerdict
-from trading.market.row_rules import Grades, RowRule, column, critical, graded, row_findings, verdicts, worst_first
+from trading.market.row_rules import (
+    EITHER,
+    WARNS,
+    Grades,
+    RowRule,
+    column,
+    critical,
+    graded,
+    row_findings,
+    verdicts,
+    worst_first,
+)
 from trading.market.scores import SymbolScore, bar_scores, low_scores, symbol_scores
 from trading.validation import STRICT
 
@@ -144,6 +155,7 @@ _AGAIN = "fetch the session again, or from another source"
 MINUTE_RULES: tuple[RowRule[MinutePolicy], ...] = (
     RowRule(
         rule=Rule.DUPLICATE,
+        severities=EITHER,
         grade=column("repeated"),
         value=lambda row: "the same bar twice" if row.repeated == 1 else f"two bars that differ ({_bar(row)})",
         limit=lambda _: "one bar for each time",
@@ -151,6 +163,7 @@ MINUTE_RULES: tuple[RowRule[MinutePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.OUT_OF_SESSION,
+        severities=EITHER,
         grade=_off_session,
         value=lambda row: "the exchange is closed all day" if row.phase == 2 else "before the open or after the close",
         limit=lambda policy: "bars of sessions" + ("" if policy.extended_hours else ", between open and close"),
@@ -200,6 +213,7 @@ MINUTE_RULES: tuple[RowRule[MinutePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.JUMP,
+        severities=WARNS,
         grade=_jump,
         value=lambda row: f"close {row.close:g}, a factor of {np.exp(row.log_move):.4g} of the one before",
         limit=lambda policy: f"at most {policy.max_move:.0%} up or down from bar to bar",
@@ -207,6 +221,7 @@ MINUTE_RULES: tuple[RowRule[MinutePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.GAP,
+        severities=WARNS,
         grade=_gap,
         value=lambda row: f"{row.gap_s / 60:,.0f} minutes of trading without a bar",
         limit=lambda policy: f"at most {policy.max_gap_minutes:g} minutes",

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass as settings
 
 from trading.market.quality import Rule
 from trading.market.quotes import QuoteKind
-from trading.market.row_rules import Grades, RowRule, column, critical, graded
+from trading.market.row_rules import EITHER, WARNS, Grades, RowRule, column, critical, graded
 from trading.validation import STRICT
 
 
@@ -106,6 +106,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.SIDE_MISSING,
+        severities=EITHER,
         grade=column("sides_missing"),
         value=_side,
         limit=lambda _: "a bid and an ask",
@@ -120,6 +121,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.LOCKED,
+        severities=WARNS,
         grade=column("locked"),
         value=_side,
         limit=lambda _: "the bid below the ask",
@@ -127,6 +129,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.SPREAD_WIDE,
+        severities=EITHER,
         grade=_spread,
         value=lambda row: f"{_side(row)}, {row.spread_pct:.3g} % of the middle",
         limit=lambda policy: (
@@ -136,6 +139,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.SIZE_NOT_POSITIVE,
+        severities=EITHER,
         grade=_size,
         value=lambda row: f"bid size {row.bid_size:g}, ask size {row.ask_size:g}, last size {row.last_size:g}",
         limit=lambda _: "a size beside each price",
@@ -143,6 +147,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.QUOTE_STALE,
+        severities=EITHER,
         grade=_stale,
         value=_age,
         limit=lambda policy: (
@@ -167,6 +172,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.NOT_LIVE,
+        severities=EITHER,
         grade=_not_live,
         value=lambda row: f"kind {row.kind}",
         limit=lambda policy: "live" + (" or delayed" if policy.delayed_allowed else ""),
@@ -181,6 +187,7 @@ QUOTE_RULES: tuple[RowRule[QuotePolicy], ...] = (
     ),
     RowRule(
         rule=Rule.JUMP,
+        severities=EITHER,
         grade=_jump,
         value=lambda row: f"{row.reference:g} after a close of {row.close:g}, a move of {row.move_pct:+.3g} %",
         limit=lambda policy: f"at most {policy.max_move:.0%} up or down",

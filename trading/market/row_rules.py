@@ -16,6 +16,8 @@ Policy = TypeVar("Policy")
 Bools = npt.NDArray[np.bool_]
 Grades = npt.NDArray[np.int8]
 
+WARNS = (FindingSeverity.WARNING,)
+EITHER = (FindingSeverity.WARNING, FindingSeverity.CRITICAL)
 OUTCOME_RULES = {
     FetchStatus.UNKNOWN_SYMBOL: (Rule.UNKNOWN_SYMBOL, "check the spelling, or name another source"),
     FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
@@ -32,6 +34,7 @@ class RowRule(Generic[Policy]):
         value: tells what was found in a row.
         limit: tells what must be there.
         remedy: tells what a person can do.
+        severities: what a finding can be.
     """
 
     rule: Rule
@@ -39,6 +42,7 @@ class RowRule(Generic[Policy]):
     value: Callable[[Any], str]
     limit: Callable[[Policy], str]
     remedy: str
+    severities: tuple[FindingSeverity, ...] = (FindingSeverity.CRITICAL,)
 
 
 def critical(broken: Bools) -> Grades:
