@@ -1,8 +1,9 @@
 """The quality gate: bars are held against every rule, and get their verdict."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from trading.market.quality import (
 from trading.market.row_rules import Grades, outcome_finding, row_findings, verdicts, worst_first
 from trading.market.scores import bar_scores, low_scores
 
+ROWS_AT_ONCE = 1_000_000
 RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
 
 
@@ -88,29 +90,36 @@ def assess_bars(
     Raises:
         NotASession: `session` is not one.
     """
-    facts = bar_facts(
-        fetched, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
-    )
-    findings = list(_outcome_findings(fetched, facts))
-    graded = {bar_rule.rule: bar_rule.grade(facts.frame, policy) for bar_rule in BAR_RULES}
-    for bar_rule in BAR_RULES:
-        findings += _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
+    parts = [
+        _held_against_rules(
+            bar_facts(
+                part, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
+            ),
+            calendar,
+            session,
+            policy,
+        )
+        for part in _parts(fetched)
+    ]
+    findings = list(_outcome_findings(fetched, {symbol for part in parts for symbol in part.traded}))
+    findings += [finding for part in parts for finding in part.findings]
     findings += second_reader
     findings += low_scores(findings, policy)
     findings = worst_first(findings)
-    told = verdicts({outcome.symbol for outcome in fetched.outcomes} | set(facts.symbols), findings)
+    symbols = {symbol for part in parts for symbol in part.symbols}
+    told = verdicts({outcome.symbol for outcome in fetched.outcomes} | symbols, findings)
     report = QualityReport(
         source=fetched.bars.source,
         session=session,
         bars_hash=fetched.bars.content_hash(),
-        rows=len(facts.frame),
+        rows=len(fetched.bars.frame),
         day_verdict=_day_verdict(told, policy),
         symbols=tuple(told.items()),
         findings=tuple(findings),
-        days_left_out=_days_left_out(facts),
+        days_left_out=tuple(sorted({day for part in parts for day in part.days_left_out})),
         checked_at=now,
     )
-    return Assessment(report=report, low_bars=_low_bars(facts, graded, policy))
+    return Assessment(report=report, low_bars=pd.concat([part.low_bars for part in parts], ignore_index=True))
 
 
 def restated(bars: DailyBars, stored: DailyBars, policy: QualityPolicy) -> list[Finding]:
@@ -179,10 +188,51 @@ def clean_actions(fetched: FetchedBars, report: QualityReport) -> list[Corporate
     ]
 
 
-def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding]:
-    """Return one finding for each symbol that was not answered, or has no bar that can be traded on."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What is found in the bars of some symbols; `traded` are those with a bar that can be traded on."""
+
+    symbols: tuple[str, ...]
+    traded: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    low_bars: pd.DataFrame
+    days_left_out: tuple[date, ...]
+
+
+def _parts(fetched: FetchedBars) -> Iterator[FetchedBars]:
+    """Yield the bars by symbol, as many symbols at once as fit into the memory that the facts of some bars take."""
+    frame = fetched.bars.frame
+    if len(frame) <= ROWS_AT_ONCE:
+        yield fetched
+        return
+    codes, _ = pd.factorize(frame["symbol"], sort=True, use_na_sentinel=False)
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        frame, codes = frame.iloc[order], codes[order]
+    ends = np.bincount(codes).cumsum()
+    cuts = ends[np.flatnonzero(np.diff(ends // ROWS_AT_ONCE, append=-1))]
+    for begin, end in pairwise([0, *cuts]):
+        yield replace(fetched, bars=replace(fetched.bars, frame=frame.iloc[begin:end]))
+
+
+def _held_against_rules(facts: BarFacts, calendar: TradingCalendar, session: date, policy: QualityPolicy) -> _Part:
+    graded = {bar_rule.rule: bar_rule.grade(facts.frame, policy) for bar_rule in BAR_RULES}
     regular = np.bincount(facts.codes, weights=facts.frame["regular"], minlength=len(facts.symbols)) > 0
-    with_bars = {symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some}
+    return _Part(
+        symbols=facts.symbols,
+        traded=tuple(symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some),
+        findings=tuple(
+            finding
+            for bar_rule in BAR_RULES
+            for finding in _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
+        ),
+        low_bars=_low_bars(facts, graded, policy),
+        days_left_out=_days_left_out(facts),
+    )
+
+
+def _outcome_findings(fetched: FetchedBars, with_bars: Collection[str]) -> Iterator[Finding]:
+    """Return one finding for each symbol that was not answered, or has no bar that can be traded on."""
     for outcome in fetched.outcomes:
         status = outcome.status
         if status is FetchStatus.OK and outcome.symbol not in with_bars:
@@ -224,7 +274,7 @@ def _bar_findings(
 
 def _days_left_out(facts: BarFacts) -> tuple[date, ...]:
     days = facts.frame.loc[facts.frame["off_calendar"] > 0, "session"].dropna().drop_duplicates()
-    return tuple(sorted(day.date() for day in days if day == day.normalize()))
+    return tuple(day.date() for day in days if day == day.normalize())
 
 
 def _day_verdict(told: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:

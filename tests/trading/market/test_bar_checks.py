@@ -22,6 +22,7 @@ from tests.bar_builders import (
     without_bars,
 )
 from trading.errors import NotASession
+from trading.market import bar_checks
 from trading.market.adjustments import CashDividend
 from trading.market.bar_checks import clean_rows
 from trading.market.bars import FetchStatus, bars_frame
@@ -339,3 +340,17 @@ def test_bars_older_than_the_calendar_are_held_against_all_other_rules() -> None
     report = check(frame, first=date(1987, 10, 12), session=date(1990, 1, 31))
 
     assert the_only(report) == (Rule.PRICE_MISSING, CRITICAL, "AAPL", date(1987, 10, 19))
+
+
+@pytest.mark.parametrize("rows", [1, 45, 60, 89])
+def test_bars_that_are_checked_in_parts_get_the_verdict_of_all_together(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = with_bar(one_more_bar(calm_bars("AAPL", "IBM", "SPY"), SATURDAY, symbol="SPY"), OLD, "IBM", close=NAN)
+    frame = frame.sort_values("session")
+    together = check(frame)
+
+    monkeypatch.setattr(bar_checks, "ROWS_AT_ONCE", rows)
+
+    assert check(frame) == together
+    assert {f.symbol for f in together.findings} == {"IBM", "SPY"}
