@@ -11,7 +11,7 @@ from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.bars import BarSource, DailyBars, FetchedBars, PriceBasis, bars_frame
 from trading.market.corporate_actions import CorporateAction
 from trading.market.instruments import Instrument
-from trading.market.providers import ProviderTrail
+from trading.market.providers import ProviderTrail, stale_symbols
 
 
 class FailoverBars:
@@ -58,7 +58,7 @@ class FailoverBars:
         def ask(source: BarSource, wanted: Sequence[str]) -> FetchedBars:
             return self._on_our_basis(source.name, source.fetch(wanted, first, last))
 
-        for answer, given in self._in_turn.ask(self._sources, missing, ask):
+        for answer, given in self._in_turn.ask(self._sources, missing, ask, lambda answer: stale_symbols(answer, last)):
             frame = answer.bars.frame
             frames += [frame[frame["symbol"].isin(given)]] if given else []
             actions += [action for action in answer.actions if action.symbol in given]

@@ -97,9 +97,14 @@ def _expectations(policy: QualityPolicy) -> list[Any]:
         between(Rule.SPLIT_NOT_APPLIED, warning, "split_like", max_value=0),
         between(Rule.SPLIT_NOT_APPLIED, critical, "split_like", max_value=1),
         between(Rule.JUMP, warning, "jump_ret", min_value=least, max_value=most),
+        between(Rule.JUMP, warning, "unusual_move", max_value=0),
         between(Rule.JUMP, critical, "alarming_ret", min_value=least, max_value=most),
         between(Rule.DIVIDEND_DOUBTFUL, critical, "dividend_doubt", max_value=0),
         between(Rule.FROZEN, warning, "frozen_sessions", max_value=frozen),
+        between(Rule.REPEATED_BAR, warning, "copied", max_value=0),
+        between(Rule.REPEATED_BAR, critical, "copied", max_value=1),
+        between(Rule.VOLUME_ANOMALY, warning, "volume_doubt", max_value=0),
+        between(Rule.ROUNDED, warning, "rounded", max_value=0),
     ]
 
 

@@ -111,14 +111,26 @@ class InTurn:
         self._trail, self._now = trail, now
 
     def ask(
-        self, sources: Sequence[S], missing: Missing, ask: Callable[[S, Sequence[str]], A]
+        self,
+        sources: Sequence[S],
+        missing: Missing,
+        ask: Callable[[S, Sequence[str]], A],
+        stale_in: Callable[[A], int] = lambda _: 0,
     ) -> Iterator[tuple[A, frozenset[str]]]:
-        """Ask for what is missing, each provider twice if need be; yield each answer and the symbols to take of it."""
+        """Ask for what is missing, each provider twice if need be; yield each answer and the symbols to take of it.
+
+        Args:
+            stale_in: counts the symbols of an answer that it gave, and too old.
+        """
+
+        def kept(source: S, symbols: Sequence[str]) -> A:
+            return self._ask(source, symbols, ask, stale_in)
+
         for source in sorted(sources, key=self._rests):
             if not missing.symbols:
                 return
             try:
-                answer = self._ask_twice(source, missing.symbols, ask)
+                answer = _twice(kept, source, missing.symbols)
             except SourceUnavailable as exc:
                 missing.failed(source.name, exc.why)
             else:
@@ -128,13 +140,9 @@ class InTurn:
         until = rests_until(self._trail.lately(source.name))
         return until is not None and self._now() < until
 
-    def _ask_twice(self, source: S, symbols: Sequence[str], ask: Callable[[S, Sequence[str]], A]) -> A:
-        """Ask, and ask once more when nothing came: a single time-out is no reason to change the provider of all."""
-        with suppress(SourceUnavailable):
-            return self._ask(source, symbols, ask)
-        return self._ask(source, symbols, ask)
-
-    def _ask(self, source: S, symbols: Sequence[str], ask: Callable[[S, Sequence[str]], A]) -> A:
+    def _ask(
+        self, source: S, symbols: Sequence[str], ask: Callable[[S, Sequence[str]], A], stale_in: Callable[[A], int]
+    ) -> A:
         """Ask one provider, and keep what became of it."""
         started = time.monotonic()
         try:
@@ -142,10 +150,12 @@ class InTurn:
         except SourceUnavailable as exc:
             self._keep(source, [FetchStatus.FAILED] * len(symbols), started, exc.why)
             raise
-        self._keep(source, [outcome.status for outcome in answer.outcomes], started)
+        self._keep(source, [outcome.status for outcome in answer.outcomes], started, stale=stale_in(answer))
         return answer
 
-    def _keep(self, source: Named, statuses: Sequence[FetchStatus], started: float, text: str = "") -> None:
+    def _keep(
+        self, source: Named, statuses: Sequence[FetchStatus], started: float, text: str = "", stale: int = 0
+    ) -> None:
         self._trail.add(
             ProviderAnswer(
                 provider=source.name,
@@ -155,5 +165,13 @@ class InTurn:
                 failed=statuses.count(FetchStatus.FAILED),
                 seconds=time.monotonic() - started,
                 text=text,
+                stale=stale,
             )
         )
+
+
+def _twice(ask: Callable[[S, Sequence[str]], A], source: S, symbols: Sequence[str]) -> A:
+    """Ask, and ask once more when nothing came: a single time-out is no reason to change the provider of all."""
+    with suppress(SourceUnavailable):
+        return ask(source, symbols)
+    return ask(source, symbols)

@@ -15,9 +15,10 @@ from adapters.staged_bars import load_fetched
 from blocks.desk import Ledger, Market
 from blocks.desk_storage import DeskStorage
 from tasks.publish import publish_markdown, publish_table
-from trading.market.bar_checks import check_bars, restated
+from trading.market.bar_checks import Assessment, assess_bars, restated
 from trading.market.bars import DailyBars, FetchedBars
-from trading.market.quality import Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
+from trading.market.quality import Finding, FindingSeverity, QualityPolicy, QualityReport, Rule, SymbolVerdict
+from trading.market.scores import symbol_scores
 
 CRITICAL = FindingSeverity.CRITICAL
 _BEFORE_DAYS = 14  # in which an exchange trades, whatever the holidays
@@ -43,7 +44,7 @@ async def check(
     beside += [hold.finding() for hold in ledger.repairs.holds(source) if hold.symbol in known]
     true = ledger.repairs.acceptances(source)
     judge = partial(
-        check_bars,
+        assess_bars,
         fetched,
         calendar=calendar,
         first=first,
@@ -52,13 +53,14 @@ async def check(
         now=now,
         acceptances=true,
     )
-    report = judge(second_reader=beside)
-    unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
+    assessed = judge(second_reader=beside)
+    bad = assessed.report.quarantined()
+    unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in bad]
     unseen = [f for f in unseen if not any(word.covers(f.rule, f.symbol, f.session) for word in true)]
     if unseen:
-        report = judge(second_reader=[*beside, *map(_finding, unseen)])
-    await _publish(market, report, expectations.docs_path)
-    return report
+        assessed = judge(second_reader=[*beside, *map(_finding, unseen)])
+    await _publish(market, assessed, expectations.docs_path)
+    return assessed.report
 
 
 def _stored_around(market: Market, bars: DailyBars, first: date) -> DailyBars:
@@ -91,7 +93,8 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-async def _publish(market: Market, report: QualityReport, docs: Path | None) -> None:
+async def _publish(market: Market, assessed: Assessment, docs: Path | None) -> None:
+    report = assessed.report
     verdicts = [verdict for _, verdict in report.symbols]
     counts = ", ".join(f"{verdicts.count(v)} {v.value}" for v in SymbolVerdict)
     lines = [
@@ -116,3 +119,24 @@ async def _publish(market: Market, report: QualityReport, docs: Path | None) -> 
         for f in report.findings
     ]
     await publish_table("quality-findings", rows, f"Findings in {market.settings.name}")
+    await publish_table("quality-scores", _scores(assessed, market.settings.quality), "Symbols with a score below 1")
+
+
+def _scores(assessed: Assessment, policy: QualityPolicy) -> list[dict[str, str | float | int]]:
+    verdicts, bars = dict(assessed.report.symbols), assessed.low_bars.groupby("symbol")["score"].agg(["size", "min"])
+    rows: list[dict[str, str | float | int]] = []
+    scores = symbol_scores(verdicts, assessed.report.findings, policy).values()
+    for scored in sorted(scores, key=lambda scored: (scored.score, scored.symbol)):
+        if scored.costs:
+            low = bars.loc[scored.symbol] if scored.symbol in bars.index else None
+            rows.append(
+                {
+                    "symbol": scored.symbol,
+                    "verdict": verdicts[scored.symbol].value,
+                    "score": scored.score,
+                    "costs": scored.told(),
+                    "bars below 1": 0 if low is None else int(low["size"]),
+                    "lowest bar": 1.0 if low is None else float(low["min"]),
+                }
+            )
+    return rows

@@ -71,6 +71,8 @@ async def publish_providers(ledger: Ledger) -> None:
                 "seconds": round(sum(a.seconds for a in answers) / len(answers), 3),
                 "last": f"{last.answered_at:%Y-%m-%d %H:%M} UTC",
                 "given last": f"{last.given} of {last.asked}",
+                "stale": sum(a.stale for a in answers),
+                "disagreed": sum(a.disagreed for a in answers),
                 "asked last until": f"{until:%Y-%m-%d %H:%M} UTC" if until else "",
                 "said": last.text,
             }

@@ -283,6 +283,8 @@ class ProviderAnswerRow(SQLModel, table=True):
     failed: int
     seconds: float
     text: str
+    stale: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    disagreed: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class BarRepairRow(SQLModel, table=True):

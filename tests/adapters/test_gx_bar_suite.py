@@ -26,6 +26,7 @@ from tests.bar_builders import (
     with_bar,
     without_bars,
 )
+from trading.market.bar_rules import BAR_RULES
 from trading.market.bars import FetchedBars, bars_frame
 from trading.market.corporate_actions import CashDividend
 from trading.market.quality import FindingSeverity, QualityPolicy, Rule
@@ -45,7 +46,7 @@ def validate(frame: pd.DataFrame | FetchedBars, docs_root: Path | None = None) -
 def test_calm_bars_meet_every_expectation() -> None:
     verdict = validate(calm_bars(*SYMBOLS))
 
-    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=20)
+    assert verdict == GxVerdict(success=True, failures=(), docs_path=None, expectations=25)
 
 
 def test_a_bar_that_fails_is_named_by_rule_symbol_and_session() -> None:
@@ -179,4 +180,14 @@ def test_both_readers_find_the_same_symbols_bad_whatever_goes_wrong(
     }
     assert {(f.rule, f.symbol) for f in theirs.failures} == {
         (f.rule, f.symbol) for f in ours.findings if of_bars(f.rule)
+    }
+
+
+def test_both_readers_grade_by_the_same_severities() -> None:
+    from adapters.gx_expectations import bar_suite
+
+    labels = {(e.meta["rule"], e.severity) for e in bar_suite(QualityPolicy()).expectations}
+
+    assert {(Rule(rule), FindingSeverity(severity)) for rule, severity in labels} == {
+        (rule.rule, severity) for rule in BAR_RULES for severity in rule.severities
     }

@@ -1,13 +1,16 @@
 """The quality gate: bars are held against every rule, and get their verdict."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from trading.market.bar_facts import BarFacts, bar_facts
-from trading.market.bar_rules import BAR_RULES, BarRule, Grades
+from trading.market.bar_rules import BAR_RULES, BarRule
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
 from trading.market.calendars import TradingCalendar
 from trading.market.corporate_actions import CashDividend, CorporateAction
@@ -21,14 +24,24 @@ from trading.market.quality import (
     Rule,
     SymbolVerdict,
 )
-from trading.market.repairs import Acceptance, accepted_rows, softened
+from trading.market.repairs import Acceptance, accepted_rows, is_true, softened
+from trading.market.row_rules import Grades, outcome_finding, row_findings, verdicts, worst_first
+from trading.market.scores import bar_scores, low_scores
 
+ROWS_AT_ONCE = 1_000_000
 RESTATED_TOLERANCE = 0.01  # a vendor's corrections of a close are smaller, a split and most dividends larger
-_OUTCOME_RULES = {
-    FetchStatus.UNKNOWN_SYMBOL: (Rule.UNKNOWN_SYMBOL, "check the spelling, or name another source"),
-    FetchStatus.FAILED: (Rule.FETCH_FAILED, "run again later, or name another source"),
-    FetchStatus.NO_BARS: (Rule.NO_BARS, "check whether it traded in the range, or name another source"),
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assessment:
+    """The verdict on bars, with the bars that broke a rule.
+
+    Attributes:
+        low_bars: `symbol`, `session` and `score` of each bar whose score is below 1.
+    """
+
+    report: QualityReport
+    low_bars: pd.DataFrame
 
 
 def check_bars(
@@ -43,43 +56,76 @@ def check_bars(
     second_reader: Collection[Finding] = (),
     acceptances: Collection[Acceptance] = (),
 ) -> QualityReport:
-    """Hold bars against every rule and return the verdict on them.
+    """Return the verdict of `assess_bars`, whose arguments these are."""
+    return assess_bars(
+        fetched,
+        calendar=calendar,
+        first=first,
+        session=session,
+        policy=policy,
+        now=now,
+        listed_since=listed_since,
+        second_reader=second_reader,
+        acceptances=acceptances,
+    ).report
+
+
+def assess_bars(
+    fetched: FetchedBars,
+    *,
+    calendar: TradingCalendar,
+    first: date,
+    session: date,
+    policy: QualityPolicy,
+    now: datetime,
+    listed_since: Mapping[str, date] | None = None,
+    second_reader: Collection[Finding] = (),
+    acceptances: Collection[Acceptance] = (),
+) -> Assessment:
+    """Hold bars against every rule; return the verdict on them, and the bars that broke one.
 
     Args:
         first: first session asked for.
         session: the newest session that must be there.
         now: aware; a bar of a day after it is critical, one between `session` and it is only left out.
         second_reader: what another reader of the same bars found beyond these rules; it counts as much.
-        acceptances: what a person has found true: it warns, and is critical no more.
+        acceptances: what a person has found true: it warns, and neither quarantines nor costs any more.
         listed_since: first session of some symbols; bars missing from then on are found even if none stands before.
 
     Raises:
         NotASession: `session` is not one.
     """
-    facts = bar_facts(
-        fetched, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
-    )
-    findings = list(_outcome_findings(fetched, facts))
-    for bar_rule in BAR_RULES:
-        grades = _accepted(bar_rule, bar_rule.grade(facts.frame, policy), facts, acceptances)
-        for finding in _bar_findings(bar_rule, grades, facts, calendar, session, policy):
-            warns = finding.severity is FindingSeverity.WARNING
-            findings.append(softened(finding, acceptances) if warns else finding)
+    parts = [
+        _held_against_rules(
+            bar_facts(
+                part, calendar=calendar, policy=policy, first=first, session=session, now=now, listed_since=listed_since
+            ),
+            calendar,
+            session,
+            policy,
+            acceptances,
+        )
+        for part in _parts(fetched)
+    ]
+    findings = list(_outcome_findings(fetched, {symbol for part in parts for symbol in part.traded}))
+    findings += [finding for part in parts for finding in part.findings]
     findings += [softened(finding, acceptances) for finding in second_reader]
-    rank: dict[str, int] = {rule: place for place, rule in enumerate(Rule)}
-    findings.sort(key=lambda f: (f.symbol, f.severity is FindingSeverity.WARNING, rank[f.rule]))
-    verdicts = _symbol_verdicts(fetched, facts, findings)
-    return QualityReport(
+    findings += low_scores([finding for finding in findings if not is_true(finding, acceptances)], policy)
+    findings = worst_first(findings)
+    symbols = {symbol for part in parts for symbol in part.symbols}
+    told = verdicts({outcome.symbol for outcome in fetched.outcomes} | symbols, findings)
+    report = QualityReport(
         source=fetched.bars.source,
         session=session,
         bars_hash=fetched.bars.content_hash(),
-        rows=len(facts.frame),
-        day_verdict=_day_verdict(verdicts, policy),
-        symbols=tuple(verdicts.items()),
+        rows=len(fetched.bars.frame),
+        day_verdict=_day_verdict(told, policy),
+        symbols=tuple(told.items()),
         findings=tuple(findings),
-        days_left_out=_days_left_out(facts),
+        days_left_out=tuple(sorted({day for part in parts for day in part.days_left_out})),
         checked_at=now,
     )
+    return Assessment(report=report, low_bars=pd.concat([part.low_bars for part in parts], ignore_index=True))
 
 
 def restated(bars: DailyBars, stored: DailyBars, policy: QualityPolicy) -> list[Finding]:
@@ -148,10 +194,60 @@ def clean_actions(fetched: FetchedBars, report: QualityReport) -> list[Corporate
     ]
 
 
-def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding]:
-    """Return one finding for each symbol that was not answered, or has no bar that can be traded on."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """What is found in the bars of some symbols; `traded` are those with a bar that can be traded on."""
+
+    symbols: tuple[str, ...]
+    traded: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    low_bars: pd.DataFrame
+    days_left_out: tuple[date, ...]
+
+
+def _parts(fetched: FetchedBars) -> Iterator[FetchedBars]:
+    """Yield the bars by symbol, as many symbols at once as fit into the memory that the facts of some bars take."""
+    frame = fetched.bars.frame
+    if len(frame) <= ROWS_AT_ONCE:
+        yield fetched
+        return
+    codes, _ = pd.factorize(frame["symbol"], sort=True, use_na_sentinel=False)
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        frame, codes = frame.iloc[order], codes[order]
+    ends = np.bincount(codes).cumsum()
+    cuts = ends[np.flatnonzero(np.diff(ends // ROWS_AT_ONCE, append=-1))]
+    for begin, end in pairwise([0, *cuts]):
+        yield replace(fetched, bars=replace(fetched.bars, frame=frame.iloc[begin:end]))
+
+
+def _held_against_rules(
+    facts: BarFacts,
+    calendar: TradingCalendar,
+    session: date,
+    policy: QualityPolicy,
+    acceptances: Collection[Acceptance],
+) -> _Part:
+    graded = {
+        bar_rule.rule: _accepted(bar_rule, bar_rule.grade(facts.frame, policy), facts, acceptances)
+        for bar_rule in BAR_RULES
+    }
     regular = np.bincount(facts.codes, weights=facts.frame["regular"], minlength=len(facts.symbols)) > 0
-    with_bars = {symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some}
+    return _Part(
+        symbols=facts.symbols,
+        traded=tuple(symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some),
+        findings=tuple(
+            softened(finding, acceptances) if finding.severity is FindingSeverity.WARNING else finding
+            for bar_rule in BAR_RULES
+            for finding in _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
+        ),
+        low_bars=_low_bars(facts, graded, policy),
+        days_left_out=_days_left_out(facts),
+    )
+
+
+def _outcome_findings(fetched: FetchedBars, with_bars: Collection[str]) -> Iterator[Finding]:
+    """Return one finding for each symbol that was not answered, or has no bar that can be traded on."""
     for outcome in fetched.outcomes:
         status = outcome.status
         if status is FetchStatus.OK and outcome.symbol not in with_bars:
@@ -167,17 +263,13 @@ def _outcome_findings(fetched: FetchedBars, facts: BarFacts) -> Iterator[Finding
                 text=f"{outcome.symbol}: given by {outcome.provider}, since {outcome.text}",
             )
         if status is not FetchStatus.OK:
-            rule, remedy = _OUTCOME_RULES[status]
-            said = outcome.text or "the source gave no reason"
-            yield Finding(
-                rule=rule,
-                severity=FindingSeverity.CRITICAL,
-                symbol=outcome.symbol,
-                session=None,
-                value=status.value,
-                limit=FetchStatus.OK.value,
-                text=f"{outcome.symbol} at {fetched.bars.source}: {rule}: {said}; {remedy}",
-            )
+            yield outcome_finding(outcome, status, fetched.bars.source)
+
+
+def _low_bars(facts: BarFacts, graded: Mapping[Rule, Grades], policy: QualityPolicy) -> pd.DataFrame:
+    scores = bar_scores(graded, len(facts.frame), policy)
+    low = np.flatnonzero(scores < 1)
+    return facts.frame[["symbol", "session"]].iloc[low].assign(score=scores[low]).reset_index(drop=True)
 
 
 def _accepted(bar_rule: BarRule, grades: Grades, facts: BarFacts, acceptances: Collection[Acceptance]) -> Grades:
@@ -197,49 +289,23 @@ def _bar_findings(
     session: date,
     policy: QualityPolicy,
 ) -> Iterator[Finding]:
-    """Return one finding for each symbol that breaks the rule: the earliest of the worst, with the count of all."""
-    broken = np.flatnonzero(grades)
-    if not len(broken):
-        return
-    codes = facts.codes[broken]
-    worst_first = broken[np.lexsort((broken, -grades[broken], codes))]
-    _, firsts, counts = np.unique(facts.codes[worst_first], return_index=True, return_counts=True)
-    chosen = worst_first[firsts]
-    limit = bar_rule.limit(policy)
-    for row, grade, count in zip(facts.frame.iloc[chosen].itertuples(), grades[chosen], counts, strict=True):
-        value, on = bar_rule.value(row), bar_rule.concerns(row, calendar, session)
-        times = "" if count == 1 else f", {count} times in all"
-        yield Finding(
-            rule=bar_rule.rule,
-            severity=FindingSeverity.CRITICAL if grade == 2 else FindingSeverity.WARNING,
-            symbol=str(row.symbol),
-            session=on,
-            value=value,
-            limit=limit,
-            text=f"{row.symbol} on {on}: {bar_rule.rule}{times}: {value}; wanted: {limit}; {bar_rule.remedy}",
-        )
+    def concerns(row: Any) -> tuple[date | None, str]:
+        on = bar_rule.concerns(row, calendar, session)
+        return on, f"on {on}"
 
-
-def _symbol_verdicts(fetched: FetchedBars, facts: BarFacts, findings: Sequence[Finding]) -> dict[str, SymbolVerdict]:
-    """Return the verdict on every symbol that was asked for, or came without being asked for, by symbol."""
-    symbols = {outcome.symbol for outcome in fetched.outcomes} | set(facts.symbols)
-    verdicts = dict.fromkeys(sorted(symbols), SymbolVerdict.PASS)
-    for finding in reversed(findings):  # critical ones stand before warnings, so they are written last
-        critical = finding.severity is FindingSeverity.CRITICAL
-        verdicts[finding.symbol] = SymbolVerdict.QUARANTINE if critical else SymbolVerdict.WARN
-    return verdicts
+    return row_findings(bar_rule, grades, facts.frame, facts.codes, policy, concerns)
 
 
 def _days_left_out(facts: BarFacts) -> tuple[date, ...]:
     days = facts.frame.loc[facts.frame["off_calendar"] > 0, "session"].dropna().drop_duplicates()
-    return tuple(sorted(day.date() for day in days if day == day.normalize()))
+    return tuple(day.date() for day in days if day == day.normalize())
 
 
-def _day_verdict(verdicts: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:
-    bad = sum(verdict is SymbolVerdict.QUARANTINE for verdict in verdicts.values())
-    passed = len(verdicts) - bad
+def _day_verdict(told: Mapping[str, SymbolVerdict], policy: QualityPolicy) -> DayVerdict:
+    bad = sum(verdict is SymbolVerdict.QUARANTINE for verdict in told.values())
+    passed = len(told) - bad
     if policy.on_bad_symbol is OnBadSymbol.BLOCK_DAY and bad:
         return DayVerdict.HOLD
-    if not passed or 100 * passed / len(verdicts) < policy.min_passed_pct:
+    if not passed or 100 * passed / len(told) < policy.min_passed_pct:
         return DayVerdict.HOLD
     return DayVerdict.TRADE

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trading.market.bar_habits import habit_facts
 from trading.market.bar_moves import BoolArray, IntArray, Steps, classify_moves
 from trading.market.bars import PRICE_COLUMNS, FetchedBars
 from trading.market.calendars import TradingCalendar
@@ -53,6 +54,11 @@ class BarFacts:
     * `jump_ret`: `log_ret` where the move is neither of these two, nor accepted by a person, else 0.
     * `paid`: dividends with this ex-date, per share as the close before counts shares.
     * `dividend_doubt`: 1 for a large dividend that the price does not bear out, 2 for one that repeats one just before.
+    * `unusual_move`: 1 where `jump_ret` is many times what is usual for the symbol.
+    * `volume_step`: log of the volume over that of the bar before; 0 where there is none.
+    * `volume_doubt`: 1 where that step is many times what is usual, or where a volume of 0 is.
+    * `copied`: 1 for the bar before once more, volume included, 2 where it is recent.
+    * `rounded`: 1 for whole prices of a symbol whose prices have fractions.
     * `alarming_ret`: `jump_ret` where it is recent, or came between close and open and is threefold, else 0.
 
     Attributes:
@@ -85,9 +91,9 @@ def bar_facts(
     regular = np.flatnonzero(facts["regular"])
     rows = bars if len(regular) == len(bars) else bars.iloc[regular]
     values = _price_facts(rows, codes[regular], len(symbols))
-    steps = Steps.of(fetched, rows.assign(**values), codes[regular], symbols)
+    steps = Steps.of(fetched, _with(rows, values), codes[regular], symbols)
     values |= _step_facts(steps, grid, first, policy, listed_since or {})
-    return BarFacts(frame=bars.assign(**facts, **_spread(values, regular, len(bars))), codes=codes, symbols=symbols)
+    return BarFacts(frame=_with(bars, facts | _spread(values, regular, len(bars))), codes=codes, symbols=symbols)
 
 
 def incoherence(frame: pd.DataFrame) -> npt.NDArray[np.int8]:
@@ -194,13 +200,17 @@ def _step_facts(
     missing = np.maximum(at - expected, 0)
     last = np.append(starts[1:], np.ones(min(1, len(at)), dtype=np.bool_))
     recent = at > newest - RECENT_SESSIONS
+    moves = classify_moves(steps, recent, policy)
+    habits = habit_facts(steps.rows, steps.codes, moves, recent, policy)
     return {
         "recent": recent,
         "sessions_missing": missing,
         "sessions_missing_lately": np.where(at - 1 > newest - RECENT_SESSIONS, missing, 0),
         "sessions_behind": np.where(last, newest - at, 0),
         "frozen_sessions": _frozen_sessions(steps.rows, starts, last),
-    } | classify_moves(steps, recent, policy)
+        **moves,
+        **habits,
+    }
 
 
 def _frozen_sessions(rows: pd.DataFrame, starts: BoolArray, last: BoolArray) -> IntArray:
@@ -223,6 +233,11 @@ def _spread(values: Facts, rows: IntArray, count: int) -> Facts:
         whole[name] = np.full(count, np.nan if name in _READ_OFF else 0, dtype=some.dtype)
         whole[name][rows] = some
     return whole
+
+
+def _with(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Return the frame with more columns, none of which is copied."""
+    return pd.DataFrame({str(name): frame[name] for name in frame} | facts, index=frame.index, copy=False)
 
 
 def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> BoolArray:

@@ -29,7 +29,7 @@ _ALARMING_GAP = np.log(3)
 _UNIT, _UNIT_TOLERANCE = np.log(100), np.log(1.3)
 _LARGE_DIVIDEND = 0.1  # of the price; a smaller one is lost in what the market does that day
 _BORNE_OUT = 0.5  # the least part of a large dividend by which the price falls, at the open or the close
-_SAME_DIVIDEND, _NOTABLE_DIVIDEND, _DIVIDEND_APART = 2.0, 0.01, 3  # twice the amount, of the price, sessions
+_SAME_DIVIDEND, _NOTABLE_DIVIDEND, _DIVIDEND_APART = 2.0, 0.005, 3  # twice the amount, of the price, sessions
 _KEY_STEP = 2**32  # more than there are days
 
 
@@ -163,8 +163,8 @@ def _log_returns(before: FloatArray, after: FloatArray, splits: FloatArray, paid
 def _split_logs(steps: Steps) -> FloatArray:
     """Return for each step the log ratio of the splits that raw prices must show; adjusted ones none."""
     logs = np.zeros(len(steps.codes))
-    if steps.price_basis is PriceBasis.RAW:
-        splits = [a for a in steps.actions if isinstance(a, Split)]
+    splits = [a for a in steps.actions if isinstance(a, Split)]
+    if splits and steps.price_basis is PriceBasis.RAW:
         rows, found = steps.rows_of(splits)
         np.add.at(logs, rows[found], np.log([float(s.new_per_old) for s in splits])[found])
     return logs
@@ -173,9 +173,9 @@ def _split_logs(steps: Steps) -> FloatArray:
 def _dividends(steps: Steps) -> FloatArray:
     """Return for each step the dividends that may show in it, per share as the price of the bar before counts them."""
     paid = np.zeros(len(steps.codes))
-    if steps.price_basis is not PriceBasis.ADJUSTED:
+    dividends = [a for a in steps.actions if isinstance(a, CashDividend)]
+    if dividends and steps.price_basis is not PriceBasis.ADJUSTED:
         later_splits = _splits_by_symbol(steps) if steps.price_basis is PriceBasis.SPLIT_ADJUSTED else {}
-        dividends = [a for a in steps.actions if isinstance(a, CashDividend)]
         rows, found = steps.rows_of(dividends)
         amounts = [_per_share(d, later_splits.get(d.symbol, ())) for d in dividends]
         np.add.at(paid, rows[found], np.array(amounts, dtype=np.float64)[found])
@@ -239,6 +239,8 @@ def _near_unit(steps: Steps, returns: Returns) -> BoolArray:
 def _accepted(steps: Steps, policy: QualityPolicy) -> BoolArray:
     known = set(steps.symbols)
     moves = [m for m in policy.accepted_moves if m.symbol in known]
+    if not moves:
+        return np.zeros(len(steps.codes), dtype=np.bool_)
     keys = steps.codes_of([m.symbol for m in moves]) * _KEY_STEP
     keys += _days(np.array([m.session for m in moves], dtype="datetime64[D]"))
     return np.isin(steps.codes * _KEY_STEP + _days(steps.rows["session"].to_numpy()), keys)

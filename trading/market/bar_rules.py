@@ -6,15 +6,12 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from trading.market.bar_facts import incoherence
 from trading.market.calendars import TradingCalendar
 from trading.market.quality import QualityPolicy, Rule
-
-Bools = npt.NDArray[np.bool_]
-Grades = npt.NDArray[np.int8]
+from trading.market.row_rules import EITHER, WARNS, Grades, RowRule, column, critical, graded
 
 
 def _own_session(row: Any, _calendar: TradingCalendar, _session: date) -> date | None:
@@ -22,22 +19,13 @@ def _own_session(row: Any, _calendar: TradingCalendar, _session: date) -> date |
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BarRule:
-    """One rule.
+class BarRule(RowRule[QualityPolicy]):
+    """One rule of daily bars.
 
     Attributes:
-        grade: gives for each row of the facts 0 where the rule is kept, 1 for a warning, 2 where it is critical.
-        value: tells what was found in a row.
-        limit: tells what must be there.
-        remedy: tells what a person can do.
         concerns: names the first session concerned; usually the bar's own.
     """
 
-    rule: Rule
-    grade: Callable[[pd.DataFrame, QualityPolicy], Grades]
-    value: Callable[[Any], str]
-    limit: Callable[[QualityPolicy], str]
-    remedy: str
     concerns: Callable[[Any, TradingCalendar, date], date | None] = _own_session
 
 
@@ -50,33 +38,17 @@ def log_return_limits(policy: QualityPolicy) -> tuple[float | None, float]:
     return least, float(np.log1p(policy.max_abs_return))
 
 
-def _critical(broken: Bools) -> Grades:
-    return (2 * broken).astype(np.int8)
-
-
-def _column(name: str) -> Callable[[pd.DataFrame, QualityPolicy], Grades]:
-    def grade(facts: pd.DataFrame, _policy: QualityPolicy) -> Grades:
-        grades: Grades = facts[name].to_numpy()
-        return grades
-
-    return grade
-
-
-def _graded(broken: Bools, critical: Bools) -> Grades:
-    return np.where(critical, 2, broken).astype(np.int8)
-
-
 def _jump(facts: pd.DataFrame, policy: QualityPolicy) -> Grades:
     least, most = log_return_limits(policy)
     jump, alarming = (
         (facts[name].to_numpy() > most) | (facts[name].to_numpy() < (-np.inf if least is None else least))
         for name in ("jump_ret", "alarming_ret")
     )
-    return _graded(jump, alarming)
+    return graded(jump | (facts["unusual_move"].to_numpy() > 0), alarming)
 
 
 def _gap(facts: pd.DataFrame, _policy: QualityPolicy) -> Grades:
-    return _graded(facts["sessions_missing"].to_numpy() > 0, facts["sessions_missing_lately"].to_numpy() > 0)
+    return graded(facts["sessions_missing"].to_numpy() > 0, facts["sessions_missing_lately"].to_numpy() > 0)
 
 
 def _factor(row: Any) -> str:
@@ -101,13 +73,17 @@ def _dividend(row: Any) -> str:
     return f"{told}, and then a close of {row.close:g}"
 
 
+def _volume(row: Any) -> str:
+    return f"volume {row.volume:g}" + (f", {np.exp(row.volume_step):.4g} times the one before" if row.volume else "")
+
+
 _AGAIN = "fetch the range again, or from another source"
 _IF_TRUE = "if the move is true, put it into accepted_moves; else"
 
 BAR_RULES = (
     BarRule(
         rule=Rule.STALE,
-        grade=lambda facts, _: _critical(facts["sessions_behind"].to_numpy() > 0),
+        grade=lambda facts, _: critical(facts["sessions_behind"].to_numpy() > 0),
         value=lambda row: f"last bar {row.session:%Y-%m-%d}, {_sessions(row.sessions_behind)} behind",
         limit=lambda _: "a bar for the last session",
         remedy="fetch again later, or from another source",
@@ -115,6 +91,7 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.MISSING_SESSION,
+        severities=EITHER,
         grade=_gap,
         value=lambda row: f"{_sessions(row.sessions_missing)} missing before {row.session:%Y-%m-%d}",
         limit=lambda _: "a bar for each session",
@@ -123,21 +100,24 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.NOT_A_SESSION,
-        grade=_column("off_calendar"),
+        severities=WARNS,
+        grade=column("off_calendar"),
         value=lambda row: f"a bar on {row.session}",
         limit=lambda _: "bars on sessions only",
         remedy="the bar is left out; check the calendar of the instrument",
     ),
     BarRule(
         rule=Rule.FUTURE_SESSION,
-        grade=_column("future"),
+        severities=EITHER,
+        grade=column("future"),
         value=lambda row: f"a bar on {row.session:%Y-%m-%d}",
         limit=lambda _: "no bar after the last session asked for",
         remedy="the bar is left out; check the time zone of the source",
     ),
     BarRule(
         rule=Rule.DUPLICATE,
-        grade=_column("repeated"),
+        severities=EITHER,
+        grade=column("repeated"),
         value=lambda row: (
             "a second bar, " + ("the same" if row.repeated == 1 else f"other values (close {row.close:g})")
         ),
@@ -146,20 +126,21 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.PRICE_MISSING,
-        grade=lambda facts, _: _critical(facts["missing_prices"].to_numpy() > 0),
+        grade=lambda facts, _: critical(facts["missing_prices"].to_numpy() > 0),
         value=lambda row: f"{row.missing_prices} of its prices absent or infinite",
         limit=lambda _: "all prices there and finite",
         remedy=_AGAIN,
     ),
     BarRule(
         rule=Rule.PRICE_NOT_POSITIVE,
-        grade=lambda facts, _: _critical(facts["lowest_px"].to_numpy() <= 0),
+        grade=lambda facts, _: critical(facts["lowest_px"].to_numpy() <= 0),
         value=lambda row: f"lowest price {row.lowest_px:g}",
         limit=lambda _: "greater than 0",
         remedy=_AGAIN,
     ),
     BarRule(
         rule=Rule.OHLC_INCOHERENT,
+        severities=EITHER,
         grade=lambda facts, _: incoherence(facts),
         value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g}",
         limit=lambda _: "no price above the high or below the low",
@@ -167,45 +148,78 @@ BAR_RULES = (
     ),
     BarRule(
         rule=Rule.VOLUME_NEGATIVE,
-        grade=lambda facts, _: _critical(facts["regular_volume"].to_numpy() < 0),
+        grade=lambda facts, _: critical(facts["regular_volume"].to_numpy() < 0),
         value=lambda row: f"volume {row.volume:g}",
         limit=lambda _: "0 or more",
         remedy=_AGAIN,
     ),
     BarRule(
         rule=Rule.UNIT_ERROR,
-        grade=lambda facts, _: _critical(facts["unit_error"].to_numpy() > 0),
+        grade=lambda facts, _: critical(facts["unit_error"].to_numpy() > 0),
         value=_unit,
         limit=lambda _: "one unit for all prices (pounds or pence, not both)",
         remedy=f"{_IF_TRUE} {_AGAIN}",
     ),
     BarRule(
         rule=Rule.SPLIT_NOT_APPLIED,
-        grade=_column("split_like"),
+        severities=EITHER,
+        grade=column("split_like"),
         value=_factor,
         limit=lambda _: "no move of the size of a split without one",
         remedy=f"{_IF_TRUE} record the split, or fetch prices that show it",
     ),
     BarRule(
         rule=Rule.JUMP,
+        severities=EITHER,
         grade=_jump,
         value=_factor,
-        limit=lambda policy: f"at most {policy.max_abs_return:.0%} up or down unless a corporate action explains it",
+        limit=lambda policy: (
+            f"at most {policy.max_abs_return:.0%} up or down, or {policy.unusual_return:.0%} where that is over "
+            f"{policy.unusual_times:g} times the usual, unless a corporate action explains it"
+        ),
         remedy=f"{_IF_TRUE} {_AGAIN}",
     ),
     BarRule(
         rule=Rule.DIVIDEND_DOUBTFUL,
-        grade=lambda facts, _: _critical(facts["dividend_doubt"].to_numpy() > 0),
+        grade=lambda facts, _: critical(facts["dividend_doubt"].to_numpy() > 0),
         value=_dividend,
         limit=lambda _: "each dividend once, and a large one followed by a fall",
         remedy=f"{_IF_TRUE} correct the dividend, or fetch it from another source",
     ),
     BarRule(
         rule=Rule.FROZEN,
+        severities=WARNS,
         grade=lambda facts, policy: (facts["frozen_sessions"] > policy.max_frozen_sessions).to_numpy().astype(np.int8),
         value=lambda row: f"the same bar for {row.frozen_sessions} sessions up to {row.session:%Y-%m-%d}",
         limit=lambda policy: f"at most {policy.max_frozen_sessions} equal bars in a row",
         remedy="see whether it still trades, or whether the source fills gaps",
         concerns=lambda row, calendar, _: calendar.sessions_before(row.session.date(), row.frozen_sessions - 1),
+    ),
+    BarRule(
+        rule=Rule.REPEATED_BAR,
+        severities=EITHER,
+        grade=column("copied"),
+        value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g} once more",
+        limit=lambda _: "a bar of its own for each session",
+        remedy=f"the source may have carried the session before forward: {_AGAIN}",
+    ),
+    BarRule(
+        rule=Rule.VOLUME_ANOMALY,
+        severities=WARNS,
+        grade=column("volume_doubt"),
+        value=_volume,
+        limit=lambda policy: (
+            f"at most a factor of {policy.unusual_volume:g} where that is over {policy.unusual_times:g} times the "
+            "usual, and some volume where there always is some"
+        ),
+        remedy="see whether the source counts lots, or several markets",
+    ),
+    BarRule(
+        rule=Rule.ROUNDED,
+        severities=WARNS,
+        grade=column("rounded"),
+        value=lambda row: f"open {row.open:g}, high {row.high:g}, low {row.low:g}, close {row.close:g}",
+        limit=lambda _: "prices with fractions, as on other days",
+        remedy=_AGAIN,
     ),
 )

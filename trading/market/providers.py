@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import Protocol
+
+import pandas as pd
+
+from trading.market.bars import FetchedBars
 
 REMEMBERED = 20  # answers that count
 RESTS_AFTER = 3  # unanswered requests in a row
@@ -23,6 +27,8 @@ class ProviderAnswer:
             failure of its own.
         seconds: how long it took.
         text: why it did not answer at all; empty when it did.
+        stale: symbols whose newest bar was older than the last session asked for.
+        disagreed: symbols on which another provider, asked for comparison, said otherwise.
     """
 
     provider: str
@@ -32,6 +38,8 @@ class ProviderAnswer:
     failed: int
     seconds: float
     text: str = ""
+    stale: int = 0
+    disagreed: int = 0
 
 
 class ProviderTrail(Protocol):
@@ -47,9 +55,19 @@ class ProviderTrail(Protocol):
 
 
 def reliability(answers: Sequence[ProviderAnswer]) -> float | None:
-    """Return the share of the symbols asked for on which it had a usable answer, 0 to 1; None if never asked."""
+    """Return the share of the symbols asked for on which it had a usable answer, 0 to 1; None if never asked.
+
+    A stale answer is of no use, and of one that another provider contradicts nobody knows.
+    """
     asked = sum(answer.asked for answer in answers)
-    return 1 - sum(answer.failed for answer in answers) / asked if asked else None
+    useless = sum(answer.failed + answer.stale + answer.disagreed for answer in answers)
+    return max(0.0, 1 - useless / asked) if asked else None
+
+
+def stale_symbols(fetched: FetchedBars, last: date) -> int:
+    """Return how many symbols have bars, but none of the last session asked for."""
+    newest = fetched.bars.frame.groupby("symbol")["session"].max()
+    return int((newest < pd.Timestamp(last)).sum())
 
 
 def rests_until(answers: Sequence[ProviderAnswer]) -> datetime | None:

@@ -13,7 +13,7 @@ from trading.validation import STRICT
 
 
 class Rule(StrEnum):
-    """What a bar can break; these words never change their meaning."""
+    """What a bar, a minute bar or a quote can break; these words never change their meaning."""
 
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     FETCH_FAILED = "FETCH_FAILED"
@@ -34,6 +34,22 @@ class Rule(StrEnum):
     RESTATED = "RESTATED"  # the oldest bar fetched is not the one in store, so what is older no longer fits
     DIVIDEND_DOUBTFUL = "DIVIDEND_DOUBTFUL"  # the price does not bear it out, or it comes twice
     FROZEN = "FROZEN"  # the same bar for many sessions
+    REPEATED_BAR = "REPEATED_BAR"  # the bar of the session before once more
+    VOLUME_ANOMALY = "VOLUME_ANOMALY"  # many times what is usual, or none where there is always some
+    ROUNDED = "ROUNDED"  # whole prices where there are fractions on other days
+    OUT_OF_SESSION = "OUT_OF_SESSION"  # of a time at which the exchange does not trade, or of another session
+    FUTURE_TIME = "FUTURE_TIME"  # of a time that has not come
+    GAP = "GAP"  # nothing for long while the exchange trades
+    DAILY_DIFFERS = "DAILY_DIFFERS"  # the minutes of a session do not fit its daily bar
+    SIDE_MISSING = "SIDE_MISSING"  # nobody bids, or nobody asks
+    CROSSED = "CROSSED"  # the bid above the ask
+    LOCKED = "LOCKED"  # the bid at the ask
+    SPREAD_WIDE = "SPREAD_WIDE"
+    SIZE_NOT_POSITIVE = "SIZE_NOT_POSITIVE"  # a price for nothing
+    QUOTE_STALE = "QUOTE_STALE"
+    NOT_LIVE = "NOT_LIVE"  # delayed by contract, or frozen while the exchange trades
+    DISAGREEMENT = "DISAGREEMENT"  # another provider says otherwise
+    LOW_SCORE = "LOW_SCORE"  # too many rules broken, each of which would only warn
     HELD_BACK = "HELD_BACK"  # a person has put the symbol into quarantine
 
 
@@ -110,9 +126,43 @@ class QualityPolicy:
             description="Largest move from close to close that needs no explanation, as a fraction.",
         ),
     ] = 0.5
+    unusual_return: Annotated[
+        float,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Largest move from close to close that is never called unusual for its symbol, as a fraction.",
+        ),
+    ] = 0.2
+    unusual_volume: Annotated[
+        float,
+        Field(
+            gt=1,
+            allow_inf_nan=False,
+            description="Largest factor from one volume to the next that is never called unusual for its symbol.",
+        ),
+    ] = 20.0
+    unusual_times: Annotated[
+        float,
+        Field(
+            gt=1,
+            allow_inf_nan=False,
+            description="How many times the mean of the 40 steps around it a move or a step of volume must be to be "
+            "unusual.",
+        ),
+    ] = 6.0
     max_frozen_sessions: Annotated[
         int, Field(gt=1, description="Most sessions in a row with exactly the same bar before a warning.")
     ] = 10
+    warning_cost: Annotated[
+        float, Field(ge=0, le=1, description="What a rule broken with a warning takes off the score of 1.")
+    ] = 0.1
+    critical_cost: Annotated[
+        float, Field(ge=0, le=1, description="What a rule broken critically takes off the score of 1.")
+    ] = 1.0
+    min_score: Annotated[
+        float, Field(ge=0, le=1, description="Quarantine a symbol whose warnings leave it a lower score.")
+    ] = 0.5
     accepted_moves: Annotated[
         tuple[AcceptedMove, ...],
         Field(description="Moves that a person has looked at and found true; no rule about moves looks at them again."),

@@ -138,5 +138,5 @@ def quotes_frame(rows: pd.DataFrame) -> pd.DataFrame:
     for name in QUOTE_NUMBERS:
         frame[name] = frame[name].astype(np.float64)
     frame["quoted_at"] = pd.to_datetime(frame["quoted_at"], utc=True).astype(TIME_DTYPE)
-    frame["kind"] = frame["kind"].fillna(QuoteKind.LIVE.value).astype("str")
+    frame["kind"] = frame["kind"].astype("object").fillna(QuoteKind.LIVE.value).astype("str")
     return frame.sort_values("symbol", kind="stable", ignore_index=True)

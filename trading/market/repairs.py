@@ -123,6 +123,11 @@ def accepted_rows(
     return accepted
 
 
+def is_true(finding: Finding, acceptances: Iterable[Acceptance]) -> bool:
+    """Tell whether a person has found that true."""
+    return any(word.covers(finding.rule, finding.symbol, finding.session) for word in acceptances)
+
+
 def softened(finding: Finding, acceptances: Iterable[Acceptance]) -> Finding:
     """Return a finding that a person has found true as a warning that says so, any other as it is."""
     for word in acceptances:

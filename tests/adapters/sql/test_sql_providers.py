@@ -7,7 +7,9 @@ from adapters.sql.providers import SqlProviders
 from trading.market.providers import REMEMBERED, ProviderAnswer
 
 NOON = datetime(2024, 3, 15, 12, tzinfo=UTC)
-ANSWER = ProviderAnswer(provider="acme", answered_at=NOON, asked=3, given=1, failed=2, seconds=0.25, text="503")
+ANSWER = ProviderAnswer(
+    provider="acme", answered_at=NOON, asked=3, given=1, failed=2, seconds=0.25, text="503", stale=1, disagreed=2
+)
 
 
 def test_the_last_answers_of_a_provider_come_back_in_their_order(engine):

@@ -127,7 +127,7 @@ def test_an_unexplained_jump_is_critical_when_it_is_recent_or_absurd(
 def test_a_move_within_the_limit_needs_no_explanation() -> None:
     frame = scaled(calm_bars(), 0.6, LAST)
 
-    assert check(frame).findings == ()
+    assert check(frame, policy=QualityPolicy(unusual_return=0.5)).findings == ()
     assert the_only(check(frame, policy=QualityPolicy(max_abs_return=0.3)))[0] is Rule.JUMP
 
 

@@ -1,10 +1,12 @@
 """How far a provider is to be relied on, and when it rests."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trading.market.providers import ProviderAnswer, reliability, rests_until
+from tests.bar_builders import LAST, calm_bars, fetched, without_bars
+from trading.market.providers import ProviderAnswer, reliability, rests_until, stale_symbols
 
 NOON = datetime(2024, 3, 15, 12, tzinfo=UTC)
 
@@ -47,3 +49,17 @@ def test_a_provider_rests_after_three_unanswered_requests_and_twice_as_long_afte
 
     wanted = None if minutes is None else answers[-1].answered_at + timedelta(minutes=minutes)
     assert rests_until(answers) == wanted
+
+
+def test_stale_and_contradicted_answers_lower_the_reliability():
+    good, stale, contradicted = an_answer(0), replace(an_answer(0), stale=2), replace(an_answer(1), disagreed=3)
+
+    # Of 30 symbols asked for, 2 were stale, 1 failed and 3 were contradicted: 24 are left.
+    assert reliability([good, stale, contradicted]) == pytest.approx(0.8)
+    assert reliability([replace(an_answer(10), disagreed=5)]) == 0
+
+
+def test_a_symbol_is_stale_when_its_newest_bar_is_older_than_the_session_asked_for():
+    bars = fetched(without_bars(calm_bars("AAPL", "IBM", "SPY"), LAST, symbol="IBM"))
+
+    assert stale_symbols(bars, LAST) == 1

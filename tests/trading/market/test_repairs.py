@@ -27,6 +27,7 @@ from trading.market.repairs import Acceptance, BarField, Repair, SymbolHold, rep
 AT = datetime(2024, 6, 13, 2, 0, tzinfo=UTC)
 OLD = date(2024, 5, 14)
 NAN = float("nan")
+PRICES = list(BarField)[:4]
 
 
 def a_repair(session: date, field: BarField, after: str, symbol: str = "AAPL") -> Repair:
@@ -87,7 +88,7 @@ def test_two_bars_of_one_session_become_the_repaired_one():
 def test_a_session_that_the_source_left_out_is_added_with_its_close():
     bars = without_bars(calm_bars(), OLD)
 
-    whole = after(bars, *(a_repair(OLD, f, "104.5") for f in list(BarField)[:5]))
+    whole = after(bars, *(a_repair(OLD, f, "104.5") for f in PRICES), a_repair(OLD, BarField.VOLUME, "1000000"))
     without_close = after(bars, a_repair(OLD, BarField.OPEN, "104.5"))
 
     assert check(whole).findings == ()
