@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from adapters.alpha_vantage_bars import AlphaVantageBars
 from adapters.csv_bars import CsvBars
+from adapters.csv_universes import read_universe
 from adapters.failover_bars import FailoverBars
 from adapters.ib.bars import IbBars
 from adapters.ib.budget import gateway_budget
@@ -23,6 +24,7 @@ from trading.market import bars
 from trading.market.instruments import Equity
 from trading.market.providers import ProviderTrail
 from trading.market.quality import QualityPolicy
+from trading.market.universes import Universe
 
 
 class Provider(StrEnum):
@@ -59,6 +61,11 @@ class BarSource(Block):
     )
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the bars follow.")
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
+    universe_path: Path | None = Field(
+        default=None,
+        description="A CSV of who belonged when (symbol, first, last), instead of symbols: a session is decided among "
+        "those that belong on it.",
+    )
     path: Path | None = Field(default=None, description="files: a folder of SYMBOL.csv, or one CSV or Parquet file.")
     actions_path: Path | None = Field(
         default=None,
@@ -89,6 +96,19 @@ class BarSource(Block):
             raise ValueError(f"{why}; {_INSTEAD}")
         return value
 
+    def universe(self) -> Universe | None:
+        """Return who belonged when; None where the symbols are always the same."""
+        return None if self.universe_path is None else read_universe(self.universe_path)
+
+    def of_universe(self, path: Path | None) -> Self:
+        """Return it with another universe, or as it is when None."""
+        return self if path is None else self.model_copy(update={"universe_path": path})
+
+    def named_symbols(self) -> list[str]:
+        """Return the symbols to ask for, of a universe all that ever belong; none when all on offer are meant."""
+        universe = self.universe()
+        return self.symbols if universe is None else list(universe.symbols())
+
     def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
         """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
         for other in (self, *others):
@@ -98,8 +118,9 @@ class BarSource(Block):
             if other.mic != self.mic:
                 raise InvalidValue(f"mic of fallback {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
         first = self.source()
-        symbols = self.symbols or list(first.instruments())
-        behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
+        symbols = self.named_symbols() or list(first.instruments())
+        same = {"symbols": symbols, "universe_path": None}
+        behind = [other.model_copy(update=same).source() for other in others]
         return FailoverBars([first, *behind], self._basis(), trail)
 
     def _basis(self) -> bars.PriceBasis:
@@ -160,6 +181,7 @@ class BarSource(Block):
         return kind(self._named(), api_key=self.api_key, mic=self.mic, base_url=self.base_url, name=self.name)
 
     def _named(self) -> tuple[str, ...]:
-        if not self.symbols:
+        symbols = self.named_symbols()
+        if not symbols:
             raise InvalidValue(f"symbols of bar source {self.name}", [], f"named when the provider is {self.provider}")
-        return tuple(self.symbols)
+        return tuple(symbols)

@@ -16,6 +16,7 @@ from tasks.check import check
 from tasks.deliver import deliver
 from tasks.fetch import fetch_bars, publish_providers
 from tasks.store import store
+from tasks.want import queue_gaps
 from trading.market.quality import DayVerdict
 from trading.market.timetable import MissedRun, Step
 
@@ -49,8 +50,9 @@ async def ingest_bars(
     if not isinstance(go, Go):
         return go
     clock, day = go.clock_at(go.times.settled_at), go.times.session
-    path = await fetch_bars(market, places, day, history_sessions)
+    path = await fetch_bars(market, places, ledger, day, history_sessions)
     report = await check(market, places, path, day, clock())
+    await queue_gaps(market, ledger, path, report, clock())
     count = await store(market, places, ledger, path, report, clock())
     if settings.fallbacks:
         await publish_providers(ledger)

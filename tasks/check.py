@@ -30,27 +30,39 @@ async def check(market: Market, storage: DeskStorage, path: Path, session: date,
     Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
     finds bad is bad.
     """
-    fetched = _until(load_fetched(path), session)
+    docs = _emptied(storage.docs_folder / market.settings.name)
+    report, docs_path = judge(market, load_fetched(path), session, now, docs)
+    await _publish(market, report, docs_path)
+    return report
+
+
+def judge(
+    market: Market, fetched: FetchedBars, session: date, now: datetime, docs: Path | None = None
+) -> tuple[QualityReport, Path | None]:
+    """Return the verdict on bars up to the session, and where the page about it is.
+
+    Args:
+        docs: an empty folder; without one no page is written.
+    """
+    fetched = _until(fetched, session)
     sessions = fetched.bars.frame["session"].dropna()
     first = sessions.min().date() if len(sessions) else session
     policy, calendar = market.settings.quality, market.calendar
-    suite = GxBarSuite(policy, calendar, _emptied(storage.docs_folder / market.settings.name))
-    expectations = suite.validate(fetched, first, session, now=now)
+    expectations = GxBarSuite(policy, calendar, docs).validate(fetched, first, session, now=now)
     beside = restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)
-    judge = partial(check_bars, fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
-    report = judge(second_reader=beside)
+    held_against = partial(check_bars, fetched, calendar=calendar, first=first, session=session, policy=policy, now=now)
+    report = held_against(second_reader=beside)
     unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in report.quarantined()]
     if unseen:
-        report = judge(second_reader=[*beside, *map(_finding, unseen)])
-    await _publish(market, report, expectations.docs_path)
-    return report
+        report = held_against(second_reader=[*beside, *map(_finding, unseen)])
+    return report, expectations.docs_path
 
 
 def _stored_around(market: Market, bars: DailyBars, first: date) -> DailyBars:
     """Return what is stored around the oldest bar of each symbol, and just before the oldest of all."""
     oldest = bars.frame.groupby("symbol")["session"].min().dropna()
     last = oldest.max().date() if len(oldest) else first
-    return market.store.read(market.settings.name, None, first - timedelta(days=_BEFORE_DAYS), last)
+    return market.store.read(market.settings.name, list(oldest.index), first - timedelta(days=_BEFORE_DAYS), last)
 
 
 def _finding(failure: GxFailure) -> Finding:

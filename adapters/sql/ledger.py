@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 
 from adapters.sql.arming import SqlArming
+from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
@@ -79,6 +80,7 @@ class Ledger:
     broker_sessions: SqlBrokerSessions
     outbox: SqlOutbox
     providers: SqlProviders
+    backfills: SqlBackfills
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -101,4 +103,5 @@ class Ledger:
             broker_sessions=SqlBrokerSessions(engine),
             outbox=SqlOutbox(engine),
             providers=SqlProviders(engine),
+            backfills=SqlBackfills(engine),
         )
