@@ -27,14 +27,14 @@ def save_fetched(path: Path, fetched: FetchedBars) -> None:
     about = {
         "source": fetched.bars.source,
         "price_basis": fetched.bars.price_basis.value,
+        "bars_hash": fetched.bars.content_hash(),
         "outcomes": [[o.symbol, o.status.value, o.text, o.provider] for o in fetched.outcomes],
         "actions": [_action_json(a) for a in fetched.actions],
     }
     table = pa.Table.from_pandas(fetched.bars.frame, preserve_index=False)
     text = json.dumps(about).encode()
-    # Pages carry checksums of their own, what stands beside them does not.
-    beside = {_KEY: text, _DIGEST: hashlib.sha256(text).hexdigest().encode()}
-    table = table.replace_schema_metadata((table.schema.metadata or {}) | beside)
+    # Parquet's own checksums cover pages only, not what says where the pages are: a bit there would change a price.
+    table = table.replace_schema_metadata({_KEY: text, _DIGEST: hashlib.sha256(text).hexdigest().encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(table, path)
 
@@ -46,14 +46,18 @@ def load_fetched(path: Path) -> FetchedBars:
         StoreCorrupt: the file is not one that `save_fetched` finished, or has been damaged since.
     """
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as exc:
-        raise StoreCorrupt(str(path), str(exc)) from exc
-    about = _about(path, table.schema)
-    return FetchedBars(
-        bars=DailyBars(
+        table = pq.read_table(path)
+        about = _about(path, table.schema)
+        bars = DailyBars(
             frame=bars_frame(table.to_pandas()), source=about["source"], price_basis=PriceBasis(about["price_basis"])
-        ),
+        )
+        written = bars.content_hash() == about["bars_hash"]
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as exc:
+        raise StoreCorrupt(str(path), str(exc)) from exc
+    if not written:
+        raise StoreCorrupt(str(path), "its bars are not those that were written")
+    return FetchedBars(
+        bars=bars,
         outcomes=tuple(
             FetchOutcome(symbol=s, status=FetchStatus(k), text=t, provider=p) for s, k, t, p in about["outcomes"]
         ),

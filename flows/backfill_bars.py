@@ -89,6 +89,8 @@ async def _fill(
 
 
 def _message(source: str, done: Sequence[Filled], left: Sequence[BackfillRequest]) -> str:
+    if not done:
+        return f"{source}: nothing to fill in"
     filled, added = sum(len(d.filled) for d in done), sum(d.count.added for d in done)
     changed = sum(d.count.changed for d in done)
     text = f"{source}: {filled} of {filled + len(left)} requests filled, {added} bars added, {changed} changed"

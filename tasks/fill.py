@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -66,6 +67,15 @@ class Filled:
 def backfill_folder(storage: DeskStorage, source: str) -> Path:
     """Return the folder of what is fetched of a source and not yet stored."""
     return storage.staging_folder / "backfill" / source
+
+
+def staged_count(storage: DeskStorage, source: str) -> int:
+    """Return of how many symbols an answer is fetched and not yet stored."""
+    count = 0
+    for path in backfill_folder(storage, source).rglob("*.parquet"):
+        with suppress(StoreCorrupt):  # stored and removed just now, or damaged and then fetched again
+            count += len(staged_symbols(path))
+    return count
 
 
 def batches(market: Market, storage: DeskStorage, requests: Sequence[BackfillRequest]) -> list[Batch]:
@@ -180,8 +190,7 @@ def _chunks(folder: Path, symbols: dict[str, None]) -> list[Chunk]:
     staged = []
     for path in sorted(folder.glob("*.parquet")):
         try:
-            load_fetched(path)
-            found = staged_symbols(path)
+            found = tuple(outcome.symbol for outcome in load_fetched(path).outcomes)
         except StoreCorrupt as exc:
             get_run_logger().warning("%s; its symbols are fetched again", exc)
             found = ()
