@@ -19,6 +19,7 @@ BENCHMARKS = {
     "store.upsert3000": "benchmarks.bars:store_upsert",
     "store.read500x2y": "benchmarks.bars:store_read",
     "gx.1m": "benchmarks.bars:gx_million",
+    "backfill.3000x10y": "benchmarks.backfill:backfill",
     "trade_session": "benchmarks.sessions:trade_session",
     "ib.connect": "benchmarks.ib_orders:connect",
     "ib.order": "benchmarks.ib_orders:orders",
