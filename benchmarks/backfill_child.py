@@ -1,4 +1,4 @@
-"""A backfill in a process of its own, or the same bars with yfinance alone: what it took and how much memory, as JSON."""
+"""A backfill in a process of its own, or the same bars with yfinance alone: time and memory, as JSON."""
 
 import asyncio
 import json

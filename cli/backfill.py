@@ -77,8 +77,9 @@ async def _show_progress(
     """Show how many of the symbols that were wanted when most of them were are fetched, until the run ends."""
     from tasks.fill import staged_count
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    console, times = Console(stderr=True), (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task, most = bar.add_task(f"{source}: symbols fetched", total=None), 0
         while not run.done():
             left = len(ledger.backfills.open(source)) - staged_count(storage, source)

@@ -52,7 +52,7 @@ class Progress:
         """Show that so many more steps are done."""
         self._done += steps
         if (artifact := self._artifact) is not None:
-            percent = 100.0 * self._done / self._steps
+            percent = min(100.0, 100.0 * self._done / self._steps)  # a step that is tried again counts again
             await _publish(lambda: aupdate_progress_artifact(artifact_id=artifact, progress=percent))
 
 
