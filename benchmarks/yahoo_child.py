@@ -75,10 +75,17 @@ class Charts(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose clients may be killed."""
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet."""
+
+
 def main(count: str, sessions: str, seed: str) -> None:
     """Serve until killed."""
     Charts.made, Charts.asked = bodies(int(count), int(sessions), int(seed)), Counter()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Charts)
+    server = Server(("127.0.0.1", 0), Charts)
     print(server.server_port, flush=True)
     server.serve_forever()
 

@@ -75,7 +75,7 @@ async def _fill(
     done: list[Filled] = []
     progress = Progress("backfill-progress", f"Symbols of {market.settings.name} fetched", len(requests))
     await progress.begin()
-    for batch in batches(market, places, requests):
+    for batch in batches(market, places, ledger, requests):
         down: SourceUnavailable | None = None
         try:
             await fetch_batch(market, batch, progress)

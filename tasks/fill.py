@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -78,14 +78,16 @@ def staged_count(storage: DeskStorage, source: str) -> int:
     return count
 
 
-def batches(market: Market, storage: DeskStorage, requests: Sequence[BackfillRequest]) -> list[Batch]:
+def batches(market: Market, storage: DeskStorage, ledger: Ledger, requests: Sequence[BackfillRequest]) -> list[Batch]:
     """Return what is to be fetched, checked and stored together; answers staged by an earlier run come first."""
     folder, found = backfill_folder(storage, market.settings.name), []
+    still_open = {request.symbol for request in ledger.backfills.open(market.settings.name)}
     for of in by_range(requests, market.calendar):
-        chunks = _chunks(folder / f"{of.first}_{of.last}", dict.fromkeys(r.symbol for r in of.requests))
+        symbols = list(dict.fromkeys(request.symbol for request in of.requests))
+        chunks = _chunks(folder / f"{of.first}_{of.last}", symbols, still_open)
         for group in _split(chunks, BATCH):
-            symbols = {symbol for chunk in group for symbol in chunk.symbols}
-            own = tuple(r for r in of.requests if r.symbol in symbols)
+            of_group = {symbol for chunk in group for symbol in chunk.symbols}
+            own = tuple(r for r in of.requests if r.symbol in of_group)
             found.append(Batch(of=replace(of, requests=own), chunks=tuple(group)))
     return found
 
@@ -185,7 +187,7 @@ async def publish_filled(source: str, done: Sequence[Filled]) -> None:
     await publish_table("backfill-not-filled", left, f"Bars of {source} that did not come")
 
 
-def _chunks(folder: Path, symbols: dict[str, None]) -> list[Chunk]:
+def _chunks(folder: Path, symbols: Sequence[str], still_open: Collection[str]) -> list[Chunk]:
     """Return what is staged of the symbols, then the rest in chunks; a file that is of no use any more is removed."""
     staged = []
     for path in sorted(folder.glob("*.parquet")):
@@ -194,9 +196,9 @@ def _chunks(folder: Path, symbols: dict[str, None]) -> list[Chunk]:
         except StoreCorrupt as exc:
             get_run_logger().warning("%s; its symbols are fetched again", exc)
             found = ()
-        if symbols.keys() & set(found):
+        if not set(found).isdisjoint(symbols):
             staged.append(Chunk(symbols=found, path=path))
-        else:
+        elif set(found).isdisjoint(still_open):
             path.unlink()
     there = {symbol for chunk in staged for symbol in chunk.symbols}
     left = _split([symbol for symbol in symbols if symbol not in there], CHUNK)

@@ -147,7 +147,7 @@ async def stage(desk: DeskFolder) -> list[Path]:
     market = Market.of(await load(BarSource, desk.source), places)
     requests = wanted(market, FIRST, LAST, wall_clock())
     desk.ledger.backfills.queue(requests, wall_clock())
-    for batch in batches(market, places, requests):
+    for batch in batches(market, places, desk.ledger, requests):
         await fetch_batch.fn(market, batch, Progress("none", "none", 1))
     return staged(desk)
 
