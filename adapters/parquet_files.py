@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute
@@ -20,12 +21,7 @@ def locked(folder: Path, name: str) -> Iterator[None]:
 
     The empty lock file stays: deleting it would let two writers hold two files of the same name.
     """
-    try:
-        make_folder(folder)
-        lock = (folder / f".{name}.lock").open("ab")
-    except OSError as exc:
-        raise StoreUnavailable(str(folder), str(exc)) from exc
-    with lock:
+    with _lock_file(folder, name) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives the lock back, as does a killed process
         yield
 
@@ -48,6 +44,18 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+
+@contextmanager
+def locked_if_free(folder: Path, name: str) -> Iterator[bool]:
+    """Hold that name until the end, or until this process dies; False when another process holds it."""
+    with _lock_file(folder, name) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
+        yield free
 
 
 def write_durably(table: pa.Table, path: Path) -> None:
@@ -155,6 +163,14 @@ def read_metadata(path: Path, key: bytes) -> str:
         return metadata[key].decode()
     except (pa.ArrowException, OSError, KeyError) as exc:
         raise StoreCorrupt(str(path), " ".join(str(exc).split())) from exc
+
+
+def _lock_file(folder: Path, name: str) -> BinaryIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / f".{name}.lock").open("ab")
+    except OSError as exc:
+        raise StoreUnavailable(str(folder), str(exc)) from exc
 
 
 def _sync_folder(folder: Path) -> None:

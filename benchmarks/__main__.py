@@ -27,6 +27,7 @@ BENCHMARKS = {
     "gate.10m": "benchmarks.gate:ten_million",
     "gate.catalogue": "benchmarks.corruptions:catalogue",
     "gx.1m": "benchmarks.bars:gx_million",
+    "backfill.3000x10y": "benchmarks.backfill:backfill",
     "trade_session": "benchmarks.sessions:trade_session",
     "ib.connect": "benchmarks.ib_orders:connect",
     "ib.order": "benchmarks.ib_orders:orders",

@@ -46,7 +46,7 @@ class SessionRuns:
 
 def trade_session(run: Run) -> Iterator[Measurement]:
     """Trade one session of 500 and of 3,000 symbols, with ten years of bars in store."""
-    with running_server(run.folder, _free_port()) as server:
+    with running_server(run.folder, free_port()) as server:
         yield from _measured(run, server.port)
 
 
@@ -170,7 +170,8 @@ def _median(runs: list[Took]) -> Took:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -11,6 +11,7 @@ from pydantic import Field
 from adapters.alpaca_bars import AlpacaBars
 from adapters.alpha_vantage_bars import AlphaVantageBars
 from adapters.csv_bars import CsvBars
+from adapters.csv_universes import read_universe
 from adapters.failover_bars import FailoverBars
 from adapters.ib.bars import IbBars
 from adapters.ib.budget import gateway_budget
@@ -25,6 +26,7 @@ from trading.market import bars
 from trading.market.instruments import Equity
 from trading.market.providers import ProviderTrail
 from trading.market.quality import QualityPolicy
+from trading.market.universes import Universe
 
 
 class BarSource(ProviderAccess, Block):
@@ -41,6 +43,11 @@ class BarSource(ProviderAccess, Block):
         "alpha_vantage, massive, nasdaq_data_link: with a key of yours.",
     )
     symbols: list[str] = Field(default=[], description="Symbols to ask for. Empty: all that the provider offers.")
+    universe_path: Path | None = Field(
+        default=None,
+        description="A CSV of who belonged when (symbol, first, last), instead of symbols: a session is decided among "
+        "those that belong on it.",
+    )
     path: Path | None = Field(default=None, description="files: a folder of SYMBOL.csv, or one CSV or Parquet file.")
     actions_path: Path | None = Field(
         default=None,
@@ -57,6 +64,19 @@ class BarSource(ProviderAccess, Block):
     )
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
 
+    def universe(self) -> Universe | None:
+        """Return who belonged when; None where the symbols are always the same."""
+        return None if self.universe_path is None else read_universe(self.universe_path)
+
+    def of_universe(self, path: Path | None) -> Self:
+        """Return it with another universe, or as it is when None."""
+        return self if path is None else self.model_copy(update={"universe_path": path})
+
+    def named_symbols(self) -> list[str]:
+        """Return the symbols to ask for, of a universe all that ever belong; none when all on offer are meant."""
+        universe = self.universe()
+        return self.symbols if universe is None else list(universe.symbols())
+
     def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
         """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
         for other in (self, *others):
@@ -66,8 +86,9 @@ class BarSource(ProviderAccess, Block):
             if other.mic != self.mic:
                 raise InvalidValue(f"mic of fallback {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
         first = self.source()
-        symbols = self.symbols or list(first.instruments())
-        behind = [other.model_copy(update={"symbols": symbols}).source() for other in others]
+        symbols = self.named_symbols() or list(first.instruments())
+        same = {"symbols": symbols, "universe_path": None}
+        behind = [other.model_copy(update=same).source() for other in others]
         return FailoverBars([first, *behind], self.basis, trail)
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Self, TypeVar
 
 from prefect.settings import get_current_settings
@@ -20,6 +20,7 @@ from trading.errors import InvalidValue
 from trading.market import bars
 from trading.market.calendars import TradingCalendar
 from trading.market.instruments import Instrument
+from trading.market.universes import Universe
 
 Clock = Callable[[], datetime]
 B = TypeVar("B", BrokerAccount, DeskStorage, BarSource)
@@ -38,6 +39,7 @@ class Market:
     source: bars.BarSource
     store: bars.BarStore
     calendar: TradingCalendar
+    universe: Universe | None = None
 
     @classmethod
     def of(cls, settings: BarSource, storage: DeskStorage) -> Self:
@@ -47,6 +49,7 @@ class Market:
             source=settings.source(),
             store=storage.store(),
             calendar=TradingCalendar(settings.mic),
+            universe=settings.universe(),
         )
 
     def with_fallbacks(self, others: Sequence[BarSource], ledger: Ledger) -> Self:
@@ -56,12 +59,18 @@ class Market:
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments asked for, by symbol; one the source does not know is left to its fetch outcome."""
         offered = self.source.instruments()
-        wanted = self.settings.symbols or list(offered)
-        return {symbol: offered[symbol] for symbol in wanted if symbol in offered}
+        return {symbol: offered[symbol] for symbol in self.symbols() if symbol in offered}
 
-    def symbols(self) -> list[str]:
-        """Return the symbols asked for."""
-        return self.settings.symbols or list(self.source.instruments())
+    def symbols(self, *sessions: date) -> list[str]:
+        """Return the symbols asked for; of a universe those that belong on these sessions, or ever when none is named.
+
+        A decision must name its session, or it would look ahead.
+        """
+        if self.universe is None:
+            return self.settings.symbols or list(self.source.instruments())
+        if not sessions:
+            return list(self.universe.symbols())
+        return sorted({symbol for day in sessions for symbol in self.universe.members_on(day)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,35 @@ def run(
 
 
 @app.command
+def backfill(
+    *,
+    source: Annotated[str, Parameter(help="Name of the bar source block.")] = "sample",
+    first: Annotated[date | None, Parameter(name="--from", help="First day of the range.")] = None,
+    last: Annotated[date | None, Parameter(name="--to", help="Last day of the range.")] = None,
+    universe: Annotated[
+        Path | None, Parameter(help="CSV file of who belonged when: symbol, first, last; by default the source's own.")
+    ] = None,
+    port: Port = PREFECT_PORT,
+    as_json: Json = False,
+) -> None:
+    """Fill in bars of past sessions; without a range, where the calendar finds gaps, and what did not come before."""
+    home = home_folder()
+    from cli.backfill import backfill_and_show
+
+    with prefect(home, port):
+        asyncio.run(
+            backfill_and_show(
+                home,
+                source=source,
+                first=first,
+                last=last,
+                universe=universe and universe.absolute(),
+                as_json=as_json,
+            )
+        )
+
+
+@app.command
 def up(*, port: Port = PREFECT_PORT) -> int:
     """Run the desk: Prefect's server and worker, settings and schedules; Ctrl-C ends it in order."""
     from cli.up import up as run_up

@@ -17,6 +17,7 @@ from tasks.deliver import deliver
 from tasks.fetch import fetch_bars, fetched_before, publish_providers
 from tasks.repair import file_away, repair
 from tasks.store import store
+from tasks.want import queue_gaps
 from trading.market.quality import DayVerdict
 from trading.market.timetable import MissedRun, Step
 
@@ -52,9 +53,13 @@ async def ingest_bars(
     if not isinstance(go, Go):
         return go
     clock, day = go.clock_at(go.times.settled_at), go.times.session
-    fetched = await fetch_bars(market, places, day, history_sessions) if fetch else fetched_before(market, places, day)
+    if fetch:
+        fetched = await fetch_bars(market, places, ledger, day, history_sessions)
+    else:
+        fetched = fetched_before(market, places, day)
     path = await repair(market, ledger, fetched, day)
     report = await check(market, places, ledger, path, day, clock())
+    await queue_gaps(market, ledger, path, report, clock())
     count = await store(market, places, ledger, path, report, clock())
     file_away(market, places, fetched, path, day)
     if settings.fallbacks:

@@ -33,17 +33,30 @@ async def check(
     Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
     finds bad is bad. What a person has found true warns only, and what a person holds back is quarantined.
     """
-    fetched = _until(load_fetched(path), session)
+    docs = _emptied(storage.docs_folder / market.settings.name)
+    assessed, docs_path = judge(market, ledger, load_fetched(path), session, now, docs)
+    await _publish(market, assessed, docs_path)
+    return assessed.report
+
+
+def judge(
+    market: Market, ledger: Ledger, fetched: FetchedBars, session: date, now: datetime, docs: Path | None = None
+) -> tuple[Assessment, Path | None]:
+    """Return the verdict on bars up to the session, and where the page about it is.
+
+    Args:
+        docs: an empty folder; without one no page is written.
+    """
+    fetched = _until(fetched, session)
     sessions = fetched.bars.frame["session"].dropna()
     first = sessions.min().date() if len(sessions) else session
     policy, calendar = market.settings.quality, market.calendar
-    suite = GxBarSuite(policy, calendar, _emptied(storage.docs_folder / market.settings.name))
-    expectations = suite.validate(fetched, first, session, now=now)
+    expectations = GxBarSuite(policy, calendar, docs).validate(fetched, first, session, now=now)
     source, known = market.settings.name, {outcome.symbol for outcome in fetched.outcomes}
     beside = restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)
     beside += [hold.finding() for hold in ledger.repairs.holds(source) if hold.symbol in known]
     true = ledger.repairs.acceptances(source)
-    judge = partial(
+    held_against = partial(
         assess_bars,
         fetched,
         calendar=calendar,
@@ -53,21 +66,20 @@ async def check(
         now=now,
         acceptances=true,
     )
-    assessed = judge(second_reader=beside)
+    assessed = held_against(second_reader=beside)
     bad = assessed.report.quarantined()
     unseen = [f for f in expectations.failures if f.severity is CRITICAL and f.symbol not in bad]
     unseen = [f for f in unseen if not any(word.covers(f.rule, f.symbol, f.session) for word in true)]
     if unseen:
-        assessed = judge(second_reader=[*beside, *map(_finding, unseen)])
-    await _publish(market, assessed, expectations.docs_path)
-    return assessed.report
+        assessed = held_against(second_reader=[*beside, *map(_finding, unseen)])
+    return assessed, expectations.docs_path
 
 
 def _stored_around(market: Market, bars: DailyBars, first: date) -> DailyBars:
     """Return what is stored around the oldest bar of each symbol, and just before the oldest of all."""
     oldest = bars.frame.groupby("symbol")["session"].min().dropna()
     last = oldest.max().date() if len(oldest) else first
-    return market.store.read(market.settings.name, None, first - timedelta(days=_BEFORE_DAYS), last)
+    return market.store.read(market.settings.name, list(oldest.index), first - timedelta(days=_BEFORE_DAYS), last)
 
 
 def _finding(failure: GxFailure) -> Finding:

@@ -79,7 +79,7 @@ async def decide(
     """
     record_actions(desk, times.open_at)
     strategy = make_strategy(choice.name, choice.parameters)
-    bars = _bars(desk, strategy, report.session)
+    bars = _bars(desk, strategy, desk.market.symbols(times.session), report.session)
     worth = _worth(desk, bars, times)
     weights = run_strategy(
         strategy,
@@ -129,14 +129,14 @@ def point_in_time(desk: Desk, bars: DailyBars, session: date, report: QualityRep
     return PointInTimeBars(closes=closes, session=session, last_session=report.session)
 
 
-def _bars(desk: Desk, strategy: Strategy, bars_session: date) -> DailyBars:
+def _bars(desk: Desk, strategy: Strategy, symbols: list[str], bars_session: date) -> DailyBars:
     """Return the sessions that the strategy looks back on; all of them, or nothing may be decided by them.
 
     A strategy that sees too little says nothing of a symbol, and nothing means to sell it.
     """
     calendar, source = desk.market.calendar, desk.market.settings.name
     first = calendar.sessions_before(bars_session, strategy.lookback_sessions - 1)
-    bars = desk.market.store.read(source, desk.market.symbols(), first, bars_session)
+    bars = desk.market.store.read(source, symbols, first, bars_session)
     missing = calendar.session_index(first, bars_session).difference(bars.frame["session"].unique())
     if len(missing):
         why = f"the strategy looks back to {first}, and {len(missing)} sessions since are not stored, the first "

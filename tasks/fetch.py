@@ -1,6 +1,7 @@
 """Fetch daily bars from their source."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -21,16 +22,19 @@ OVERLAP_SESSIONS = 10  # fetched again each day, so that a move or a gap at the 
 
 
 @task(retries=2, retry_delay_seconds=[2, 10], timeout_seconds=600, cache_policy=NO_CACHE)
-async def fetch_bars(market: Market, storage: DeskStorage, session: date, history_sessions: int | None) -> Path:
+async def fetch_bars(
+    market: Market, storage: DeskStorage, ledger: Ledger, session: date, history_sessions: int | None
+) -> Path:
     """Fetch all symbols into one staged file; asking is idempotent, so it may be retried.
 
-    Of a symbol without recent bars FIRST_SESSIONS are fetched, of others what is new and a short overlap; or of all as
+    Of a universe these are the members of the session and of the next, and what is held, so that it can be priced. Of a
+    symbol without recent bars FIRST_SESSIONS are fetched, of others what is new and a short overlap; or of all as
     many as are asked for.
 
     Raises:
         SourceUnavailable: the provider did not answer properly.
     """
-    recent, deep = _split(market, session, history_sessions)
+    recent, deep = _split(market, _symbols(market, ledger, session), session, history_sessions)
     calendar, far = market.calendar, (history_sessions or FIRST_SESSIONS) - 1
     # A provider is waited for on a thread of its own: the run goes on to answer Prefect.
     parts = [
@@ -40,7 +44,7 @@ async def fetch_bars(market: Market, storage: DeskStorage, session: date, histor
     ]
     # One file for each run: a run beside this one must not change what is checked here and then stored.
     path = storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
-    save_fetched(path, _joined(parts))
+    save_fetched(path, joined(parts))
     return path
 
 
@@ -80,9 +84,18 @@ async def publish_providers(ledger: Ledger) -> None:
     await publish_table("providers", rows, "What each provider of bars has answered lately")
 
 
-def _split(market: Market, session: date, history_sessions: int | None) -> tuple[list[str], list[str]]:
+def _symbols(market: Market, ledger: Ledger, session: date) -> list[str]:
+    if market.universe is None:
+        return market.symbols()
+    members, closed = market.symbols(session, market.calendar.next_session(session)), market.calendar.close_at(session)
+    accounts = ledger.journal.accounts()
+    return sorted({*members, *(s for account in accounts for s in ledger.facts.books(account, closed).held())})
+
+
+def _split(
+    market: Market, symbols: list[str], session: date, history_sessions: int | None
+) -> tuple[list[str], list[str]]:
     """Return the symbols that have bars of just before the session, and those that have none yet."""
-    symbols = market.symbols()
     if history_sessions is not None:
         return [], symbols
     since = market.calendar.sessions_before(session, OVERLAP_SESSIONS)
@@ -90,7 +103,7 @@ def _split(market: Market, session: date, history_sessions: int | None) -> tuple
     return [s for s in symbols if s in stored], [s for s in symbols if s not in stored]
 
 
-def _joined(parts: list[FetchedBars]) -> FetchedBars:
+def joined(parts: Sequence[FetchedBars]) -> FetchedBars:
     """Return the answers of one source as one."""
     if len(parts) == 1:
         return parts[0]

@@ -6,7 +6,13 @@ from typing import Any
 
 import anyio
 import httpx
-from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import (
+    acreate_image_artifact,
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
@@ -30,9 +36,30 @@ async def publish_png(key: str, png: bytes, description: str) -> None:
     await _publish(lambda: acreate_image_artifact(key=key, image_url=url, description=description))
 
 
-async def _publish(create: Callable[[], Awaitable[Any]]) -> None:
+class Progress:
+    """A bar in the UI that shows how much of a run is done."""
+
+    def __init__(self, key: str, description: str, steps: int) -> None:
+        self._key, self._description, self._steps = key, description, steps
+        self._done, self._artifact = 0, None
+
+    async def begin(self) -> None:
+        """Show the bar, empty."""
+        about = {"key": self._key, "description": self._description}
+        self._artifact = await _publish(lambda: acreate_progress_artifact(progress=0.0, **about))
+
+    async def step(self, steps: int = 1) -> None:
+        """Show that so many more steps are done."""
+        self._done += steps
+        if (artifact := self._artifact) is not None:
+            percent = min(100.0, 100.0 * self._done / self._steps)  # a step that is tried again counts again
+            await _publish(lambda: aupdate_progress_artifact(artifact_id=artifact, progress=percent))
+
+
+async def _publish(create: Callable[[], Awaitable[Any]]) -> Any:
     try:
         with anyio.fail_after(SECONDS):
-            await create()
+            return await create()
     except (TimeoutError, httpx.HTTPError, PrefectException) as exc:
         get_run_logger().warning("The Prefect server took no artifact (%s); the ledger has it all.", exc)
+        return None

@@ -28,13 +28,14 @@ async def store(
     good, bad = clean_rows(fetched, report)
     count = market.store.upsert(good, known_at=now)
     market.store.upsert_actions(market.settings.name, clean_actions(fetched, report), known_at=now)
-    _put_aside(storage.quarantine_folder / path.name, bad.frame)
+    put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)
     return count
 
 
-def _put_aside(path: Path, rows: pd.DataFrame) -> None:
+def put_aside(path: Path, rows: pd.DataFrame) -> None:
+    """Keep rows that did not pass, for a person to look at."""
     if len(rows):
         path.parent.mkdir(parents=True, exist_ok=True)
         rows.to_parquet(path)

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 
 from adapters.sql.arming import SqlArming
+from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
@@ -81,6 +82,7 @@ class Ledger:
     outbox: SqlOutbox
     providers: SqlProviders
     repairs: SqlRepairs
+    backfills: SqlBackfills
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -104,4 +106,5 @@ class Ledger:
             outbox=SqlOutbox(engine),
             providers=SqlProviders(engine),
             repairs=SqlRepairs(engine),
+            backfills=SqlBackfills(engine),
         )

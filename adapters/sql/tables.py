@@ -331,6 +331,23 @@ class FindingAcceptanceRow(SQLModel, table=True):
     accepted_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class BackfillRequestRow(SQLModel, table=True):
+    """Bars that are wanted of one symbol; the row stays when they have come."""
+
+    __tablename__ = "backfill_request"
+    __table_args__ = (sa.UniqueConstraint("source", "symbol", "first", "last"),)
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    symbol: str
+    first: date
+    last: date
+    why: str
+    queued_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int
+    said: str
+    done_at: datetime | None = Field(sa_type=UtcDateTime)
+
+
 class HaltRow(SQLModel, table=True):
     """A halt or a resumption; the last row of a scope says whether it trades."""
 

@@ -159,12 +159,20 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
 
     prefect_deploy_all(desk, PREFECT_FILE.parent)
 
-    assert set(deployed) == {"ingest-bars", "trade-session", "reconcile-day", "check-books", "prove-readiness"}
+    assert set(deployed) == {
+        "ingest-bars",
+        "trade-session",
+        "reconcile-day",
+        "backfill-bars",
+        "check-books",
+        "prove-readiness",
+    }
     assert await deployments(desk) == deployed
     assert {deployment["entrypoint"] for deployment in deployed.values()} == {
         "flows.ingest_bars.ingest_bars",
         "flows.trade_session.trade_session",
         "flows.reconcile_day.reconcile_day",
+        "flows.backfill_bars.backfill_bars",
         "flows.check_books.check_books",
         "flows.prove_readiness.prove_readiness",
     }
@@ -176,7 +184,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
 
 
 async def test_the_day_is_planned_in_new_york(desk):
-    wanted = {("trade-session", 9, 0), ("ingest-bars", 16, 45), ("reconcile-day", 17, 15)}
+    wanted = {("trade-session", 9, 0), ("ingest-bars", 16, 45), ("reconcile-day", 17, 15), ("backfill-bars", 19, 0)}
     planned: list[datetime] = []
 
     async def every_routine_is_planned() -> bool:
