@@ -10,7 +10,7 @@ run: $(STAMP)
 	$(BIN)/openbell run
 
 test: $(STAMP) lint test-ib-insync
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # The older client library of Interactive Brokers shares files with the newer one: it has an environment of its own.
 test-ib-insync: .venv-ib-insync/.installed

@@ -23,6 +23,7 @@ from adapters.yahoo_bars import YahooBars
 from blocks.provider_access import Provider, ProviderAccess
 from trading.errors import InvalidValue
 from trading.market import bars
+from trading.market.agreement import AgreementPolicy
 from trading.market.instruments import Equity
 from trading.market.providers import ProviderTrail
 from trading.market.quality import QualityPolicy
@@ -61,6 +62,14 @@ class BarSource(ProviderAccess, Block):
         default=[],
         description="Names of other bar source blocks, asked in this order for what this one cannot give; of the same "
         "exchange, their prices on the same basis. Whoever stood in is told with the quality verdict.",
+    )
+    compare_with: str | None = Field(
+        default=None,
+        description="Name of another bar source block, its prices on the same basis, that is asked for the last "
+        "sessions too: where the two differ by much, the symbol is quarantined.",
+    )
+    agreement: AgreementPolicy = Field(
+        default_factory=AgreementPolicy, description="How far the two may be apart that are compared."
     )
     quality: QualityPolicy = Field(default_factory=QualityPolicy, description="What the bars must pass.")
 

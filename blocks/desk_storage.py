@@ -1,6 +1,8 @@
 """Where the desk keeps its ledger and its bars, and whom it tells."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from prefect.blocks.core import Block
@@ -14,6 +16,9 @@ from adapters.sql.ledger import LedgerPlace
 from blocks.alert_channels import AlertChannels
 from trading.errors import InvalidValue
 from trading.market.bars import BarStore
+
+if TYPE_CHECKING:
+    from adapters.delta_bars import DeltaBars
 
 
 class DeskStorage(Block):
@@ -81,14 +86,26 @@ class DeskStorage(Block):
         Raises:
             InvalidValue: bars_url is no address, or what it needs is not installed.
         """
+        return ParquetBars(self.home / "bars") if self.bars_url is None else self._lake(self.bars_url)
+
+    def compact_bars(self, sources: Collection[str]) -> int:
+        """Join the small files that writing to object storage leaves; return of how many sources.
+
+        In a folder there are none.
+        """
         if self.bars_url is None:
-            return ParquetBars(self.home / "bars")
+            return 0
+        for source in sources:
+            self._lake(self.bars_url).compact(source)
+        return len(sources)
+
+    def _lake(self, url: str) -> "DeltaBars":
         try:
             from adapters.delta_bars import DeltaBars
         except ModuleNotFoundError as exc:
-            raise InvalidValue("bars_url", self.bars_url, "empty, or install openbell with its extra `lake`") from exc
+            raise InvalidValue("bars_url", url, "empty, or install openbell with its extra `lake`") from exc
         options = self.bars_storage_options.get_secret_value()
-        return DeltaBars(self.bars_url, {name: SecretStr(str(value)) for name, value in options.items()})
+        return DeltaBars(url, {name: SecretStr(str(value)) for name, value in options.items()})
 
     def minute_store(self) -> ParquetMinuteBars:
         """Return the store of minute bars."""

@@ -1,7 +1,7 @@
 """Bars and persons: see what the quality gate says, quarantine, repair, release; each by name and reason."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -256,6 +256,29 @@ def release(
             for rule in rules
         ]
     )
+
+
+async def history(source: str, symbol: str, session: date, as_of: date | None) -> dict[str, list[dict[str, Any]]]:
+    """Return every version of one stored bar, and the bars before it as they were known on a day."""
+    from blocks.bar_source import BarSource
+    from blocks.desk import Market, load, wall_clock
+    from blocks.desk_storage import DeskStorage
+    from tasks.recall import recall
+
+    market = Market.of(await load(BarSource, source), await load(DeskStorage, "desk"))
+    name, calendar = market.settings.name, market.calendar
+    day = as_of or calendar.local_date(wall_clock())
+    first = calendar.sessions_before(calendar.require_session(session), _SHOWN_SESSIONS - 1)
+    known = recall(market, day, [symbol], first, session)
+    return {
+        f"Bars of {symbol} as known on {day}": [
+            {**row, "session": f"{row['session']:%Y-%m-%d}"} for row in known.bars.frame.to_dict("records")
+        ],
+        f"Versions of {session}": [
+            {field.name: getattr(version, field.name) for field in fields(version)}
+            for version in market.store.versions(name, symbol, session)
+        ],
+    }
 
 
 async def check_anew(ledger: "Ledger", source: str, session: date, symbol: str) -> QualityReport:

@@ -14,6 +14,7 @@ from cli.repair import (
     bar_rows,
     check_anew,
     finding_rows,
+    history,
     quarantine,
     release,
     repairs_of,
@@ -57,6 +58,28 @@ def data_show(
         show_json(pages)
         return
     say(quality_line(checked.report))
+    for title, rows in pages.items():
+        show(title, rows)
+
+
+@commands.command(name="history")
+def data_history(
+    symbol: str,
+    session: date,
+    *,
+    as_of: Annotated[date | None, Parameter(help="Day whose knowledge is shown; by default today's.")] = None,
+    source: Source = None,
+    port: Port = PREFECT_PORT,
+    as_json: Json = False,
+) -> None:
+    """Show stored bars as they were known on a day, and every version of the last of them."""
+    ledger, home = open_ledger(), home_folder()
+    name = Checked.of(ledger, home, source, None).report.source
+    with prefect(home, port):
+        pages = asyncio.run(history(name, symbol, session, as_of))
+    if as_json:
+        show_json(pages)
+        return
     for title, rows in pages.items():
         show(title, rows)
 

@@ -1,6 +1,7 @@
 """After the close: fetch, check, store or put aside."""
 
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
@@ -13,12 +14,13 @@ from blocks.desk_storage import DeskStorage
 from flows.guard import Go, ended, guard
 from flows.on_failure import tell_failure
 from tasks.check import check
+from tasks.compare import compare_bars
 from tasks.deliver import deliver
 from tasks.fetch import fetch_bars, fetched_before, publish_providers
 from tasks.repair import file_away, repair
 from tasks.store import store
 from tasks.want import queue_gaps
-from trading.market.quality import DayVerdict
+from trading.market.quality import DayVerdict, Finding
 from trading.market.timetable import MissedRun, Step
 
 
@@ -58,11 +60,12 @@ async def ingest_bars(
     else:
         fetched = fetched_before(market, places, day)
     path = await repair(market, ledger, fetched, day)
-    report = await check(market, places, ledger, path, day, clock())
+    differences = await _compare(market, ledger, path, day, clock())
+    report = await check(market, places, ledger, path, day, clock(), differences)
     await queue_gaps(market, ledger, path, report, clock())
     count = await store(market, places, ledger, path, report, clock())
     file_away(market, places, fetched, path, day)
-    if settings.fallbacks:
+    if settings.fallbacks or settings.compare_with:
         await publish_providers(ledger)
     await deliver(places, ledger)
     message = (
@@ -71,3 +74,9 @@ async def ingest_bars(
     )
     held = report.day_verdict is DayVerdict.HOLD
     return ended(message, name="Held" if held else None)
+
+
+async def _compare(market: Market, ledger: Ledger, path: Path, session: date, now: datetime) -> tuple[Finding, ...]:
+    if (other := market.settings.compare_with) is None:
+        return ()
+    return await compare_bars(market, await load(BarSource, other), ledger, path, session, now)

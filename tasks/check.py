@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -26,7 +27,13 @@ _BEFORE_DAYS = 14  # in which an exchange trades, whatever the holidays
 
 @task(name="check_bars", timeout_seconds=900, cache_policy=NO_CACHE)
 async def check(
-    market: Market, storage: DeskStorage, ledger: Ledger, path: Path, session: date, now: datetime
+    market: Market,
+    storage: DeskStorage,
+    ledger: Ledger,
+    path: Path,
+    session: date,
+    now: datetime,
+    differences: Sequence[Finding] = (),
 ) -> QualityReport:
     """Check every bar of the staged file in one pass, and publish the verdicts.
 
@@ -34,13 +41,19 @@ async def check(
     finds bad is bad. What a person has found true warns only, and what a person holds back is quarantined.
     """
     docs = _emptied(storage.docs_folder / market.settings.name)
-    assessed, docs_path = judge(market, ledger, load_fetched(path), session, now, docs)
+    assessed, docs_path = judge(market, ledger, load_fetched(path), session, now, docs, differences)
     await _publish(market, assessed, docs_path)
     return assessed.report
 
 
 def judge(
-    market: Market, ledger: Ledger, fetched: FetchedBars, session: date, now: datetime, docs: Path | None = None
+    market: Market,
+    ledger: Ledger,
+    fetched: FetchedBars,
+    session: date,
+    now: datetime,
+    docs: Path | None = None,
+    differences: Sequence[Finding] = (),
 ) -> tuple[Assessment, Path | None]:
     """Return the verdict on bars up to the session, and where the page about it is.
 
@@ -53,7 +66,7 @@ def judge(
     policy, calendar = market.settings.quality, market.calendar
     expectations = GxBarSuite(policy, calendar, docs).validate(fetched, first, session, now=now)
     source, known = market.settings.name, {outcome.symbol for outcome in fetched.outcomes}
-    beside = restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)
+    beside = [*differences, *restated(fetched.bars, _stored_around(market, fetched.bars, first), policy)]
     beside += [hold.finding() for hold in ledger.repairs.holds(source) if hold.symbol in known]
     true = ledger.repairs.acceptances(source)
     held_against = partial(

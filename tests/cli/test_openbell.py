@@ -296,8 +296,14 @@ def test_a_mistake_is_told_in_one_line_with_its_value_rule_and_remedy(
 
 def test_a_symbol_is_quarantined_seen_and_released_by_name(home: Path, mistakes: Mapping[str, Said]):
     because = ["--reason", "two vendors differ"]
-    held, shown, released = openbell_in_turn(
-        home, [["data", "quarantine", "KO", *because], ["data", "show", "--json"], ["data", "release", "KO", *because]]
+    held, shown, released, history = openbell_in_turn(
+        home,
+        [
+            ["data", "quarantine", "KO", *because],
+            ["data", "show", "--json"],
+            ["data", "release", "KO", *because],
+            ["data", "history", "KO", "2022-12-28", "--json"],
+        ],
     )
     after = json.loads(openbell(home, "data", "show", "KO", "--json").out)
 
@@ -308,6 +314,9 @@ def test_a_symbol_is_quarantined_seen_and_released_by_name(home: Path, mistakes:
     assert released.out.splitlines()[-1] == "KO passes: pass.", released
     assert after["Findings on KO"] == []
     assert len(after["Bars as they came"]) == 10
+    known, versions = json.loads(history.out).values()
+    assert [row["session"] for row in known][-1] == "2022-12-28"
+    assert [version["close"] for version in versions] == [known[-1]["close"]]
 
 
 def test_a_desk_that_was_never_made_has_nothing_to_read_and_stays_unmade(tmp_path: Path):

@@ -185,6 +185,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
 
 async def test_the_day_is_planned_in_new_york(desk):
     wanted = {("trade-session", 9, 0), ("ingest-bars", 16, 45), ("reconcile-day", 17, 15), ("backfill-bars", 19, 0)}
+    wanted |= {("tend-store", 1, 30)}
     planned: list[datetime] = []
 
     async def every_routine_is_planned() -> bool:
