@@ -14,7 +14,7 @@ test: $(STAMP) lint test-ib-insync
 
 # The older client library of Interactive Brokers shares files with the newer one: it has an environment of its own.
 test-ib-insync: .venv-ib-insync/.installed
-	OPENBELL_IB_LIBRARY=ib_insync $(INSYNC)/python -m pytest tests/adapters/ib tests/ib_gateway
+	OPENBELL_IB_LIBRARY=ib_insync $(INSYNC)/python -m pytest -n 3 --dist loadfile tests/adapters/ib tests/ib_gateway
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from trading.market.quality import Finding, FindingSeverity, QualityPolicy, Qual
 from trading.market.scores import symbol_scores
 
 CRITICAL = FindingSeverity.CRITICAL
+KEPT_PAGES = 20  # sessions with Data Docs; the ledger keeps all findings for ever
 _BEFORE_DAYS = 14  # in which an exchange trades, whatever the holidays
 
 
@@ -40,7 +41,7 @@ async def check(
     Great Expectations runs the same rules over the same batch, as the contract and its record; a bar that it alone
     finds bad is bad. What a person has found true warns only, and what a person holds back is quarantined.
     """
-    docs = _emptied(storage.docs_folder / market.settings.name)
+    docs = _pages_of(storage.docs_folder / market.settings.name, session)
     assessed, docs_path = judge(market, ledger, load_fetched(path), session, now, docs, differences)
     await _publish(market, assessed, docs_path)
     return assessed.report
@@ -112,10 +113,13 @@ def _until(fetched: FetchedBars, session: date) -> FetchedBars:
     return replace(fetched, actions=tuple(a for a in fetched.actions if a.ex_date <= session))
 
 
-def _emptied(folder: Path) -> Path:
-    """Empty the folder of the pages of the run before: each holds 4 MB of styles, and the ledger keeps all findings."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
+def _pages_of(folder: Path, session: date) -> Path:
+    """Return an empty folder for the session's pages, and forget those of the oldest: each holds 4 MB of styles."""
+    pages = folder / session.isoformat()
+    shutil.rmtree(pages, ignore_errors=True)
+    for old in sorted(folder.glob("????-??-??"))[: -KEPT_PAGES + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+    return pages
 
 
 async def _publish(market: Market, assessed: Assessment, docs: Path | None) -> None:

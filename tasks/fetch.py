@@ -18,7 +18,7 @@ from trading.market.bars import DailyBars, FetchedBars, bars_frame
 from trading.market.providers import reliability, rests_until
 
 FIRST_SESSIONS = 520  # two years, and some
-OVERLAP_SESSIONS = 10  # fetched again each day, so that a move or a gap at the seam is seen, and a revision too
+OVERLAP_SESSIONS = 30  # fetched again each day: a move or gap at the seam is seen, a revision, and what is usual
 
 
 @task(retries=2, retry_delay_seconds=[2, 10], timeout_seconds=600, cache_policy=NO_CACHE)

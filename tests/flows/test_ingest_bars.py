@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from prefect.artifacts import Artifact
 
 from adapters.sample_bars import SampleBars
 from tasks.fetch import fetch_bars
@@ -233,3 +234,19 @@ async def test_a_session_that_has_not_closed_is_not_ingested(empty_desk: DeskFol
     state = await desk.ingest(date(2035, 3, 15))
 
     assert "SessionNotReached: session 2035-03-15 has not come yet" in state.message
+
+
+async def test_the_pages_of_the_last_sessions_are_kept_and_linked(
+    fresh_desk: DeskFolder, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tasks.check.KEPT_PAGES", 2)
+    desk = await copy_of(fresh_desk)
+
+    for session in (THURSDAY, FRIDAY, TUESDAY):
+        await desk.ingest(session)
+
+    kept = sorted(path.name for path in (desk.home / "quality" / "sample").iterdir())
+    page = await Artifact.aget(key="quality-verdict")
+    assert kept == ["2022-12-23", "2022-12-27"]
+    assert page is not None
+    assert "/quality/sample/2022-12-27/" in str(page.data)
