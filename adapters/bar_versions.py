@@ -150,6 +150,13 @@ def withdrawn(rows: pd.DataFrame, known_at: pd.Timestamp) -> pd.DataFrame:
     return rows.assign(superseded_at=stamps(len(rows), not_before(known_at, rows)))
 
 
+def is_among(rows: pd.DataFrame, actions: Sequence[CorporateAction]) -> pd.Series:
+    """Tell of each row whether it is one of these actions, whatever its terms."""
+    named = {(terms.symbol, terms.ex_date, terms.kind.value) for terms in map(ActionTerms.of, actions)}
+    keys = zip(rows["symbol"], rows["ex_date"], rows["kind"], strict=True)
+    return pd.Series([key in named for key in keys], index=rows.index, dtype=bool)
+
+
 def not_before(moment: pd.Timestamp, rows: pd.DataFrame) -> pd.Timestamp:
     """Return the moment, or the latest at which one of the rows came to be known."""
     latest = rows["known_at"].max()

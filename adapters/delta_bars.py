@@ -34,7 +34,7 @@ from adapters.delta_table import AppendedTable, LakePlace
 from adapters.table_bars import no_rows
 from trading.errors import StoreCorrupt
 from trading.market.bars import BarVersion, DailyBars, PriceBasis, UpsertCount
-from trading.market.corporate_actions import CorporateAction
+from trading.market.corporate_actions import ActionTerms, CorporateAction
 
 BASIS_KEY = "openbell.price_basis"
 REVISION = pa.field("revision", pa.int64())  # tells which of two versions of the same moment is the newer one
@@ -115,19 +115,23 @@ class DeltaBars:
         rows = rows[~told_again]  # two writers may have told the same: it was known since the first of them
         return bar_versions(rows.assign(superseded_at=rows["known_at"].shift(-1))[~rows["withdrawn"]])
 
-    def withdraw(self, source: str, symbol: str, first: date, last: date, known_at: datetime) -> int:
-        """Believe the bars and actions of a symbol between two days no longer, as when they are another company's.
+    def withdraw(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> int:
+        """Believe these corporate actions no longer, whatever their terms; what is not stored changes nothing.
 
         Returns:
-            How many rows were believed until then.
+            How many were believed until then.
 
         Raises:
             StoreCorrupt: what is stored cannot be read.
             StoreUnavailable: the storage cannot be reached, or refuses.
         """
-        moment, is_symbol = utc("known_at", known_at), field("symbol") == symbol
-        gone = _withdraw(self._bars(source), _sessions([symbol], first, last), BAR_ROWS, moment)
-        return gone + _withdraw(self._actions(source), _ex_dates(first, last) & is_symbol, ACTION_ROWS, moment)
+        log, moment, gone = self._actions(source), utc("known_at", known_at), 0
+        for action in actions:
+            terms = ActionTerms.of(action)
+            wanted = _ex_dates(terms.ex_date, terms.ex_date)
+            wanted &= (field("symbol") == terms.symbol) & (field("kind") == terms.kind.value)
+            gone += _withdraw(log, wanted, ACTION_ROWS, moment)
+        return gone
 
     def upsert_actions(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> None:
         """Keep corporate actions durably, one per symbol, ex-date and kind; the newest word counts.

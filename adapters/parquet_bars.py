@@ -21,6 +21,7 @@ from adapters.bar_versions import (
     added_up,
     bar_versions,
     by_month,
+    is_among,
     known_actions,
     newest_bars,
     require_basis,
@@ -118,30 +119,22 @@ class ParquetBars:
         rows = pd.concat([believed, superseded], ignore_index=True).drop_duplicates(BAR_ROWS.version, keep="first")
         return bar_versions(rows)
 
-    def withdraw(self, source: str, symbol: str, first: date, last: date, known_at: datetime) -> int:
-        """Believe the bars and actions of a symbol between two days no longer, as when they are another company's.
+    def withdraw(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> int:
+        """Believe these corporate actions no longer, whatever their terms; what is not stored changes nothing.
 
         Returns:
-            How many rows were believed until then.
+            How many were believed until then.
 
         Raises:
-            StoreCorrupt: a file that has to be changed cannot be read.
-            StoreUnavailable: a file could not be written; it is as it was.
+            StoreCorrupt: the file cannot be read.
+            StoreUnavailable: the file could not be written; it is as it was.
         """
-        folder, moment, gone = source_folder(self._root, source), utc("known_at", known_at), 0
-        days = pd.Timestamp(first), pd.Timestamp(last)
-        for path in self._months_between(source, first, last):
-            with locked(folder, path.stem):
-                gone += _month_file(path, _basis_of(path)).withdraw(
-                    lambda rows: (rows["symbol"] == symbol) & rows["session"].between(*days), moment
-                )
-        actions = _actions_file(folder)
-        if actions.path.exists():
-            with locked(folder, "actions"):
-                gone += actions.withdraw(
-                    lambda rows: (rows["symbol"] == symbol) & rows["ex_date"].between(first, last), moment
-                )
-        return gone
+        folder, moment = source_folder(self._root, source), utc("known_at", known_at)
+        stored = _actions_file(folder)
+        if not actions or not stored.path.exists():
+            return 0
+        with locked(folder, "actions"):
+            return stored.withdraw(lambda rows: is_among(rows, actions), moment)
 
     def upsert_actions(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> None:
         """Keep corporate actions durably, one per symbol, ex-date and kind; the newest word counts.

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from adapters.alpaca_bars import AlpacaBars
 from adapters.alpha_vantage_bars import AlphaVantageBars
+from adapters.csv_actions import read_actions
 from adapters.csv_bars import CsvBars
 from adapters.csv_universes import read_universe
 from adapters.failover_bars import FailoverBars
@@ -19,6 +20,7 @@ from adapters.iqfeed.history import IqfeedBars
 from adapters.massive_bars import MassiveBars
 from adapters.nasdaq_data_link_bars import NasdaqDataLinkBars
 from adapters.sample_bars import SampleBars
+from adapters.told_actions import ToldActions
 from adapters.yahoo_bars import YahooBars
 from blocks.provider_access import Provider, ProviderAccess
 from trading.errors import InvalidValue
@@ -52,8 +54,8 @@ class BarSource(ProviderAccess, Block):
     path: Path | None = Field(default=None, description="files: a folder of SYMBOL.csv, or one CSV or Parquet file.")
     actions_path: Path | None = Field(
         default=None,
-        description="files: a CSV of splits and dividends (symbol, ex_date, type, cash_per_share, "
-        "split_ratio_new_per_old).",
+        description="A CSV of corporate actions (symbol, ex_date, type, cash_per_share, split_ratio_new_per_old, "
+        "new_symbol): all that there are of files, what another provider does not tell.",
     )
     price_basis: bars.PriceBasis = Field(
         default=bars.PriceBasis.RAW, description="files: what has been done to the prices; orders need raw ones."
@@ -88,17 +90,24 @@ class BarSource(ProviderAccess, Block):
 
     def with_fallbacks(self, others: Sequence[Self], trail: ProviderTrail) -> bars.BarSource:
         """Return the adapter with those of others behind it that stand in for it; they are asked for its symbols."""
-        for other in (self, *others):
-            if other.provider in (Provider.INTERACTIVE_BROKERS, Provider.IQFEED):
-                rule = f"no provider that adjusts for splits without telling them, as {other.provider} does"
-                raise InvalidValue(f"fallbacks of {self.name}", other.name, rule)
-            if other.mic != self.mic:
-                raise InvalidValue(f"mic of fallback {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
+        self.require_same_prices("fallbacks", others)
         first = self.source()
         symbols = self.named_symbols() or list(first.instruments())
         same = {"symbols": symbols, "universe_path": None}
         behind = [other.model_copy(update=same).source() for other in others]
         return FailoverBars([first, *behind], self.basis, trail)
+
+    def require_same_prices(self, role: str, others: Sequence[Self]) -> None:
+        """Raise InvalidValue unless the prices of others can stand beside those of this one."""
+        for other in (self, *others):
+            if other.provider in (Provider.INTERACTIVE_BROKERS, Provider.IQFEED):
+                rule = f"no provider that adjusts for splits without telling them, as {other.provider} does"
+                raise InvalidValue(f"{role} of {self.name}", other.name, rule)
+            if other.mic != self.mic:
+                raise InvalidValue(f"mic of {role} {other.name}", other.mic, f"{self.mic}, as that of {self.name}")
+            if other.basis is not self.basis:
+                rule = f"{self.basis}, as that of {self.name}"
+                raise InvalidValue(f"price_basis of {role} {other.name}", other.basis.value, rule)
 
     @property
     def basis(self) -> bars.PriceBasis:
@@ -115,6 +124,11 @@ class BarSource(ProviderAccess, Block):
 
     def source(self) -> bars.BarSource:
         """Return the adapter."""
+        if self.actions_path is None or self.provider is Provider.FILES:
+            return self._provider()
+        return ToldActions(self._provider(), read_actions(self.actions_path, "USD"))
+
+    def _provider(self) -> bars.BarSource:
         match self.provider:
             case Provider.SAMPLE:
                 return SampleBars(self.name)
@@ -170,6 +184,7 @@ class BarSource(ProviderAccess, Block):
         )
 
     def _named(self) -> tuple[str, ...]:
-        if not self.symbols:
+        symbols = self.named_symbols()
+        if not symbols:
             raise InvalidValue(f"symbols of {self.name}", [], f"named when the provider is {self.provider}")
-        return tuple(self.symbols)
+        return tuple(symbols)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trading.errors import InvalidValue, TradingError
 from trading.market.bars import FetchedBars
 from trading.market.quality import Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
-from trading.market.repairs import Acceptance, BarField, Repair, SymbolHold
+from trading.market.repairs import ACCEPTABLE, Acceptance, BarField, Repair, SymbolHold
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
@@ -186,6 +186,9 @@ def repairs_of(
         InvalidValue: nothing or both is named, or there is no price to be multiplied.
     """
     checked.require(symbol)
+    if sessions[-1] > checked.report.session:
+        rule = f"not after {checked.report.session}, the session that was checked last"
+        raise InvalidValue("session", str(sessions[-1]), rule)
     if bool(values) == (times is not None):
         raise InvalidValue("repair", "nothing" if not values else "both", "values such as --close 12.5, or --times 100")
 
@@ -228,15 +231,12 @@ def release(
         InvalidValue: a rule is named that the symbol does not break, or that no word of a person can mend.
     """
     checked.require(symbol)
-    source, broken = checked.report.source, {f.rule for f in checked.findings(symbol) if f.session is not None}
+    source = checked.report.source
+    begins = {f.rule: f.session for f in checked.findings(symbol) if f.session is not None and f.rule in ACCEPTABLE}
     for rule in rules:
-        if rule not in broken:
-            names = ", ".join(sorted(broken)) or "none"
-            raise InvalidValue("--accept", rule.value, f"a rule that the bars of {symbol} break: {names}")
-    last = checked.report.session
-    days = [f.session for f in checked.findings(symbol) if f.session is not None]
-    if checked.fetched is not None:
-        days += [checked.fetched.bars.frame["session"].min().date()]
+        if rule not in begins:
+            names = ", ".join(sorted(begins)) or "none"
+            raise InvalidValue("--accept", rule.value, f"a rule that {symbol} breaks, and that may be true: {names}")
     if any(hold.symbol == symbol for hold in ledger.repairs.holds(source)):
         ledger.repairs.hold(
             SymbolHold(source=source, symbol=symbol, held=False, actor=actor, reason=reason, changed_at=now)
@@ -247,8 +247,8 @@ def release(
                 source=source,
                 symbol=symbol,
                 rule=rule,
-                first=min(days),
-                last=last,
+                first=begins[rule],
+                last=checked.report.session,
                 actor=actor,
                 reason=reason,
                 accepted_at=now,

@@ -77,6 +77,8 @@ async def ingest_bars(
 
 
 async def _compare(market: Market, ledger: Ledger, path: Path, session: date, now: datetime) -> tuple[Finding, ...]:
-    if (other := market.settings.compare_with) is None:
+    if market.settings.compare_with is None:
         return ()
-    return await compare_bars(market, await load(BarSource, other), ledger, path, session, now)
+    other = await load(BarSource, market.settings.compare_with)
+    market.settings.require_same_prices("compare_with", [other])
+    return await compare_bars(market, other, ledger, path, session, now)

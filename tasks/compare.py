@@ -12,12 +12,13 @@ from prefect.logging import get_run_logger
 from adapters.staged_bars import load_fetched
 from blocks.bar_source import BarSource
 from blocks.desk import Ledger, Market
-from trading.errors import SourceUnavailable
+from trading.errors import MarketDataError
 from trading.market.agreement import Agreement, compare
 from trading.market.bars import FetchStatus
 from trading.market.providers import ProviderAnswer
 from trading.market.quality import Finding
 
+ANSWER_SECONDS = 300.0
 COMPARED_SESSIONS = 5  # what is older was compared on its day
 
 
@@ -30,18 +31,20 @@ async def compare_bars(
     That the second one does not answer is no fault of the bars: it is recorded, and nothing is compared.
     """
     mine = load_fetched(path)
-    symbols = [outcome.symbol for outcome in mine.outcomes if outcome.status is FetchStatus.OK]
+    # Of who stood in nothing is told here: the comparison is with the source itself.
+    symbols = [o.symbol for o in mine.outcomes if o.status is FetchStatus.OK and not o.provider]
     if not symbols:
         return ()
     source = other.model_copy(update={"symbols": symbols, "universe_path": None}).source()
     first, started = market.calendar.sessions_before(session, COMPARED_SESSIONS - 1), time.monotonic()
     try:
-        theirs = await asyncio.to_thread(source.fetch, symbols, first, session)
-    except SourceUnavailable as exc:
-        get_run_logger().warning("Nothing was compared: %s", exc)
-        _keep(ledger, other.name, len(symbols), 0, now, time.monotonic() - started, exc.why)
+        theirs = await asyncio.wait_for(asyncio.to_thread(source.fetch, symbols, first, session), ANSWER_SECONDS)
+        found = compare(mine, theirs, market.settings.agreement)
+    except (MarketDataError, TimeoutError) as exc:
+        why = str(exc) or f"no answer within {ANSWER_SECONDS:.0f} s"
+        get_run_logger().warning("Nothing was compared: %s", why)
+        _keep(ledger, other.name, len(symbols), 0, now, time.monotonic() - started, why)
         return ()
-    found = compare(mine, theirs, market.settings.agreement)
     given = sum(outcome.status is FetchStatus.OK for outcome in theirs.outcomes)
     _keep(ledger, other.name, len(symbols), given, now, time.monotonic() - started, found=found)
     if found.compared:

@@ -16,12 +16,12 @@ from adapters.sql.rows import json_value
 from blocks.desk import Clock, Desk
 from tasks.collect import record_actions
 from tasks.publish import publish_table
-from tasks.value import last_prices, marks, prices_at_open
+from tasks.value import EVER, last_prices, marks, prices_at_open
 from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
 from trading.market.adjustments import adjusted_closes
 from trading.market.bars import DailyBars
-from trading.market.corporate_actions import no_longer_traded
+from trading.market.corporate_actions import no_longer_traded, with_new_names, with_old_names
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
 from trading.positions.books import equity
@@ -136,7 +136,10 @@ def _bars(desk: Desk, strategy: Strategy, symbols: list[str], bars_session: date
     """
     calendar, source = desk.market.calendar, desk.market.settings.name
     first = calendar.sessions_before(bars_session, strategy.lookback_sessions - 1)
-    bars = desk.market.store.read(source, symbols, first, bars_session)
+    # What a company was called before: without those bars it would look as if it had none.
+    actions = desk.market.store.actions(source, first, bars_session)
+    before = with_old_names(symbols, actions) - set(symbols)
+    bars = desk.market.store.read(source, [*symbols, *sorted(before)], first, bars_session)
     missing = calendar.session_index(first, bars_session).difference(bars.frame["session"].unique())
     if len(missing):
         why = f"the strategy looks back to {first}, and {len(missing)} sessions since are not stored, the first "
@@ -168,8 +171,14 @@ def _frozen(desk: Desk, report: QualityReport, worth: Worth, book: str, times: S
         if abs(worth.held.get(symbol, Decimal(0))) < abs(qty) or worth.held[symbol] * qty < 0
     }
     broken = desk.ledger.clearances.locked(desk.name)
-    ended = no_longer_traded(desk.market.store.actions(desk.market.settings.name, date.min, times.session))
-    return unchecked | quarantined | gone | broken | ended | desk.ledger.journal.locked(desk.name, book)
+    actions = desk.market.store.actions(desk.market.settings.name, EVER, times.session)
+    ended = no_longer_traded(actions)
+    held_back = {
+        symbol: f"quarantined: {hold.finding().text}"
+        for hold in desk.ledger.repairs.holds(desk.market.settings.name)
+        for symbol in with_new_names([hold.symbol], actions)
+    }
+    return unchecked | quarantined | held_back | gone | broken | ended | desk.ledger.journal.locked(desk.name, book)
 
 
 def _row(target: Target) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Fetch daily bars from their source."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -42,8 +43,7 @@ async def fetch_bars(
         for symbols, back in ((recent, OVERLAP_SESSIONS), (deep, far))
         if symbols
     ]
-    # One file for each run: a run beside this one must not change what is checked here and then stored.
-    path = storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
+    path = _staged(market, storage, session)
     save_fetched(path, joined(parts))
     return path
 
@@ -54,11 +54,20 @@ def fetched_before(market: Market, storage: DeskStorage, session: date) -> Path:
     Raises:
         InvalidValue: nothing of it is kept.
     """
-    path = storage.checked_folder / f"{market.settings.name}-{session}.parquet"
-    if not path.exists():
+    kept = storage.checked_folder / f"{market.settings.name}-{session}.parquet"
+    path = _staged(market, storage, session)  # a copy: another run may put a newer one in its place meanwhile
+    try:
+        shutil.copyfile(kept, path)
+    except FileNotFoundError:
         rule = "a session whose bars were fetched lately; run ingest_bars with fetch=True to fetch them"
-        raise InvalidValue("session", str(session), rule)
+        raise InvalidValue("session", str(session), rule) from None
     return path
+
+
+def _staged(market: Market, storage: DeskStorage, session: date) -> Path:
+    """Return the file of this run: one beside it must not change what is checked here and then stored."""
+    storage.staging_folder.mkdir(parents=True, exist_ok=True)
+    return storage.staging_folder / f"{market.settings.name}-{session}-{runtime.flow_run.id}.parquet"
 
 
 async def publish_providers(ledger: Ledger) -> None:

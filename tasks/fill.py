@@ -22,11 +22,12 @@ from tasks.publish import Progress, publish_table
 from tasks.store import put_aside
 from trading.alerts import Alert, Severity
 from trading.errors import SourceUnavailable, StoreCorrupt
+from trading.ledger import FILLED_IN
 from trading.market.backfills import BackfillRequest, RequestsOfRange, by_range, judged
 from trading.market.bar_checks import clean_actions, clean_rows
 from trading.market.bars import BarSource, FetchedBars, FetchOutcome, FetchStatus, UpsertCount
 from trading.market.quality import QualityReport
-from trading.market.repairs import Repair, repaired
+from trading.market.repairs import Repair, repaired, withdrawn_by
 
 CHUNK = 20  # symbols in one staged file: what a killed run may have to fetch again
 BATCH = 25  # chunks stored at once: each store writes every month of the range anew
@@ -130,7 +131,7 @@ async def check_batch(market: Market, ledger: Ledger, batch: Batch, now: datetim
     if staged is None:
         return None
     assessed, _ = judge(market, ledger, staged, batch.of.last, now)
-    return replace(assessed.report, source=f"{assessed.report.source} backfill")
+    return replace(assessed.report, source=f"{assessed.report.source} {FILLED_IN}")
 
 
 @task(name="store_batch", retries=1, retry_delay_seconds=2, timeout_seconds=1800, cache_policy=NO_CACHE)
@@ -142,13 +143,15 @@ async def store_batch(
     Everything here may be done twice.
     """
     checked_at = now if report is None else report.checked_at  # a repair of since then was not checked
-    staged = batch.staged(ledger.repairs.repairs(market.settings.name, known_at=checked_at))
+    repairs = ledger.repairs.repairs(market.settings.name, known_at=checked_at)
+    staged = batch.staged(repairs)
     if staged is None or report is None:
         unanswered = tuple(request.tried("the source did not answer") for request in batch.of.requests)
         _record(ledger, (), unanswered, now)
         return Filled(of=batch.of, count=UpsertCount(added=0, changed=0, unchanged=0), tried=unanswered)
     good, bad = clean_rows(staged, report)
     count = market.store.upsert(good, known_at=now)
+    market.store.withdraw(market.settings.name, withdrawn_by(repairs), known_at=now)
     market.store.upsert_actions(market.settings.name, clean_actions(staged, report), known_at=now)
     put_aside(storage.quarantine_folder / f"{report.source}-{report.verdict_id}.parquet", bad.frame)
     ledger.facts.record_quality(report)

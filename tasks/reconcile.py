@@ -13,7 +13,7 @@ from tasks.tell import tell_breaks
 from tasks.value import marks
 from trading.broker import AccountStatement
 from trading.positions.books import equity, expected_payments
-from trading.reconciliation import Break, Reconciliation, reconcile, uncleared
+from trading.reconciliation import Break, Reconciliation, action_breaks, reconcile, uncleared
 
 COMPARED = timedelta(days=10)  # executions before that were compared on their day
 
@@ -69,7 +69,12 @@ async def find_breaks(
 async def _differences(desk: Desk, statement: AccountStatement, clock: Clock) -> tuple[Break, ...]:
     facts = desk.ledger.facts
     executions, since = facts.executions(desk.name), statement.as_of - COMPARED
-    return reconcile(
+    booked, source = facts.actions(desk.name), desk.market.settings.name
+    days = [effective.action.ex_date for effective in booked]
+    believed = desk.market.store.actions(source, min(days), max(days)) if days else ()
+    known = {action.symbol for action in believed}
+    differences = action_breaks([b for b in booked if b.action.symbol in known], believed)
+    return differences + reconcile(
         statement=statement,
         broker_reports=await desk.broker(clock).reports_since(since),
         since=since,

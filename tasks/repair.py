@@ -72,11 +72,15 @@ def _with_older(market: Market, fetched: FetchedBars, repairs: tuple[Repair, ...
 
 
 def _is_due(market: Market, repair: Repair) -> bool:
-    """Tell whether the store does not say what the repair says; an action that is in store stays there."""
+    """Tell whether the store does not say what the repair says."""
     name, day = market.settings.name, repair.session
     if repair.field in (BarField.SPLIT, BarField.DIVIDEND):
-        kind = Split if repair.field is BarField.SPLIT else CashDividend
-        known = [a for a in market.store.actions(name, day, day) if a.symbol == repair.symbol and isinstance(a, kind)]
-        return not known and not repair.says_none
+        known = [a for a in market.store.actions(name, day, day) if a.symbol == repair.symbol]
+        terms = [
+            a.new_per_old if isinstance(a, Split) else a.amount_per_share
+            for a in known
+            if isinstance(a, Split if repair.field is BarField.SPLIT else CashDividend)
+        ]
+        return terms != ([] if repair.says_none else [repair.after])
     stored = market.store.read(name, [repair.symbol], day, day).frame[repair.field.value]
     return not (stored == float(repair.after)).any()

@@ -8,12 +8,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from adapters.staged_bars import load_fetched
-from blocks.desk import Ledger, Market
+from blocks.desk import Ledger, Market, wall_clock
 from blocks.desk_storage import DeskStorage
 from trading.alerts import Alert, Severity
+from trading.errors import StoreCorrupt
 from trading.market.bar_checks import clean_actions, clean_rows
 from trading.market.bars import UpsertCount
 from trading.market.quality import DayVerdict, QualityReport
+from trading.market.repairs import withdrawn_by
 
 
 @task(name="store_bars", retries=1, retry_delay_seconds=2, timeout_seconds=600, cache_policy=NO_CACHE)
@@ -24,10 +26,13 @@ async def store(
 
     Everything here may be done twice.
     """
-    fetched = load_fetched(path)
+    fetched, name, known_at = load_fetched(path), market.settings.name, wall_clock()  # a rehearsal's clock is not
+    if fetched.bars.content_hash() != report.bars_hash:  # when we knew
+        raise StoreCorrupt(str(path), "it is not the one that was checked; run the ingestion again")
     good, bad = clean_rows(fetched, report)
-    count = market.store.upsert(good, known_at=now)
-    market.store.upsert_actions(market.settings.name, clean_actions(fetched, report), known_at=now)
+    count = market.store.upsert(good, known_at=known_at)
+    market.store.withdraw(name, withdrawn_by(ledger.repairs.repairs(name)), known_at)
+    market.store.upsert_actions(name, clean_actions(fetched, report), known_at)
     put_aside(storage.quarantine_folder / path.name, bad.frame)
     ledger.facts.record_quality(report)
     _alert(ledger, report, now)

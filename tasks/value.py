@@ -5,9 +5,11 @@ from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
-from trading.market.corporate_actions import Rename, Split
+from trading.market.calendars import FIRST_DAY
+from trading.market.corporate_actions import Split, with_old_names
 from trading.orders.executions import ExecutionReport
 
+EVER = date.fromisoformat(FIRST_DAY)
 LOOK_BACK_SESSIONS = 30  # a symbol may be quarantined or halted for a while, and is then worth its last good close
 
 
@@ -23,10 +25,16 @@ def last_prices(
     wanted = sorted(set(symbols))
     if not wanted:
         return {}
+    lately = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
+    prices = _last_prices(desk, lately, session, wanted, shares_of or session)
+    missing = [symbol for symbol in wanted if symbol not in prices]  # delisted, or long halted
+    return prices | (_last_prices(desk, EVER, session, missing, shares_of or session) if missing else {})
+
+
+def _last_prices(desk: Desk, first: date, session: date, wanted: Sequence[str], shares_of: date) -> dict[str, Decimal]:
     source, store = desk.market.settings.name, desk.market.store
-    first = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
-    actions = store.actions(source, first, shares_of or session)
-    renamed = {a.symbol: a.new_symbol for a in actions if isinstance(a, Rename) and a.new_symbol in wanted}
+    actions = store.actions(source, first, shares_of)
+    renamed = {old: new for new in wanted for old in with_old_names([new], actions) if old not in wanted}
     frame = store.read(source, [*wanted, *renamed], first, session).frame.dropna(subset=["close"])
     frame = frame.assign(symbol=frame["symbol"].replace(renamed)).sort_values("session", kind="stable")
     last = frame.groupby("symbol")[["session", "close"]].last()

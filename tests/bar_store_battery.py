@@ -105,7 +105,7 @@ class BarStoreBattery:
         assert store.read("files", None, *ALWAYS, as_of=NOW).frame.empty
         assert store.actions("files", *ALWAYS) == ()
         assert store.versions("files", "KO", JANUARY[0]) == ()
-        assert store.withdraw("files", "KO", *ALWAYS, NOW) == 0
+        assert store.withdraw("files", [KO_PAID], NOW) == 0
 
     def test_reading_no_symbols_is_not_reading_all(self, store: BarStore):
         store.upsert(some_bars(), NOW)
@@ -200,32 +200,24 @@ class BarStoreBattery:
         with pytest.raises(InvalidValue, match="as_of"):
             store.read("files", None, *ALWAYS, as_of=naive)
 
-    def test_bars_of_another_company_are_withdrawn_and_still_told_of_the_time_before(self, store: BarStore):
-        store.upsert(some_bars(), NOW)
+    def test_an_action_that_never_was_is_withdrawn_and_still_told_of_the_time_before(self, store: BarStore):
         store.upsert_actions("files", [KO_PAID, IBM_PAID], NOW)
 
-        gone = store.withdraw("files", "KO", date(2023, 12, 29), date(2024, 1, 3), TOMORROW)
-        again = store.withdraw("files", "KO", date(2023, 12, 29), date(2024, 1, 3), IN_A_WEEK)
+        gone = store.withdraw("files", [KO_CORRECTED], TOMORROW)  # whatever its terms
+        again = store.withdraw("files", [KO_CORRECTED], IN_A_WEEK)
 
-        assert (gone, again) == (4, 0)  # three bars and a dividend
-        assert set(closes(store.read("files", ["KO"], *ALWAYS))) == {("KO", DECEMBER[0])}
-        assert len(store.read("files", ["IBM"], *ALWAYS).frame) == 4
-        assert len(store.read("files", ["KO"], *ALWAYS, as_of=NOW).frame) == 4
+        assert (gone, again) == (1, 0)
         assert store.actions("files", *ALWAYS) == (IBM_PAID,)
         assert store.actions("files", *ALWAYS, as_of=NOW) == (IBM_PAID, KO_PAID)
-        assert [v.superseded_at for v in store.versions("files", "KO", JANUARY[0])] == [TOMORROW]
 
-    def test_withdrawn_bars_may_come_back(self, store: BarStore):
-        store.upsert(some_bars(), NOW)
-        store.withdraw("files", "KO", *ALWAYS, TOMORROW)
+    def test_a_withdrawn_action_may_come_back(self, store: BarStore):
+        store.upsert_actions("files", [KO_PAID], NOW)
+        store.withdraw("files", [KO_PAID], TOMORROW)
 
-        count = store.upsert(some_bars(), IN_A_WEEK)
+        store.upsert_actions("files", [KO_PAID], IN_A_WEEK)
 
-        assert count == UpsertCount(added=4, changed=0, unchanged=4)
-        assert [(v.known_at, v.superseded_at) for v in store.versions("files", "KO", JANUARY[0])] == [
-            (NOW, TOMORROW),
-            (IN_A_WEEK, None),
-        ]
+        assert store.actions("files", *ALWAYS) == (KO_PAID,)
+        assert store.actions("files", *ALWAYS, as_of=TOMORROW) == ()
 
     def test_corporate_actions_come_back_exactly_by_ex_date_and_symbol(self, store: BarStore):
         store.upsert_actions("files", [KO_SPLIT, KO_PAID], NOW)

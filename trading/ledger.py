@@ -21,6 +21,8 @@ from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceReque
 from trading.reconciliation import Break, Reconciliation
 from trading.risk.limits import RiskDecision, RiskLimits
 
+FILLED_IN = "backfill"  # ends the source's name on the verdicts on what was filled in
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:

@@ -11,7 +11,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from trading.broker import AccountStatement, CashMovement, CashMovementType
-from trading.market.corporate_actions import ActionTerms, EffectiveAction, Rename, changes_position
+from trading.market.corporate_actions import (
+    ActionKind,
+    ActionTerms,
+    CorporateAction,
+    EffectiveAction,
+    Rename,
+    changes_position,
+)
 from trading.money import to_cents
 from trading.orders.executions import ExecutionReport, effective_trades, is_execution
 from trading.orders.orders import Order, OrdStatus
@@ -31,11 +38,12 @@ class BreakType(StrEnum):
     CASH = "cash"
     DIVIDEND = "dividend"
     MERGER = "merger"
+    ACTION = "action"
 
     @property
     def falsifies_sizing(self) -> bool:
-        """Tell whether the cash differs, so that no order may be sized by the account's equity."""
-        return self is BreakType.CASH
+        """Tell whether the account's equity is in doubt, so that no order may be sized by it."""
+        return self in (BreakType.CASH, BreakType.ACTION)
 
     @property
     def locks_symbol(self) -> bool:
@@ -174,6 +182,35 @@ def reconcile(
         *_cash_breaks(statement, books),
         *_payment_breaks(statement, expected_payments, dividend_due_after),
     )
+
+
+def action_breaks(booked: Sequence[EffectiveAction], believed: Sequence[CorporateAction]) -> tuple[Break, ...]:
+    """Return a break for each booked split or dividend that is believed no more, or with other terms.
+
+    What is booked stays: positions and cash have followed from it.
+
+    Args:
+        believed: all that the store holds of these days; a kind that it holds nothing of on that day is no more.
+    """
+    now = {(a.symbol, a.ex_date, ActionTerms.of(a).kind): ActionTerms.of(a).value for a in believed}
+    found = []
+    for terms in (ActionTerms.of(effective.action) for effective in booked):
+        if terms.kind not in (ActionKind.SPLIT, ActionKind.DIVIDEND):
+            continue
+        value = now.get((terms.symbol, terms.ex_date, terms.kind))
+        if value is None or Decimal(value) != Decimal(terms.value):
+            found.append(
+                Break(
+                    break_type=BreakType.ACTION,
+                    subject=f"{terms.symbol} {terms.kind} {terms.ex_date}",
+                    symbol=terms.symbol,
+                    ours=terms.value,
+                    theirs=value or "none",
+                    text=f"{terms.symbol} {terms.kind} {terms.ex_date} is booked as {terms.value}, and its source "
+                    f"says {value or 'none'} now; compare what the broker holds, and clear it",
+                )
+            )
+    return tuple(found)
 
 
 def _order_breaks(

@@ -18,6 +18,7 @@ from adapters.sql.tables import (
     ReconciliationRow,
 )
 from trading.broker import CashMovement, CashMovementType
+from trading.ledger import FILLED_IN
 from trading.market.corporate_actions import ActionKind, ActionTerms, EffectiveAction
 from trading.market.quality import (
     DayVerdict,
@@ -134,8 +135,9 @@ class SqlFacts:
         return None if row is None else _quality_of(row)
 
     def last_checked(self) -> dict[str, date]:
-        """Return the newest session that was checked of each source."""
+        """Return the newest session that was ingested of each source; what was filled in is none."""
         newest = sa.select(QUALITY.c.source, sa.func.max(QUALITY.c.session)).group_by(QUALITY.c.source)
+        newest = newest.where(QUALITY.c.source.not_like(f"% {FILLED_IN}"))
         with reading(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(newest.order_by(QUALITY.c.source))}
 

@@ -23,6 +23,7 @@ from adapters.ib.owner import OwnerLoop
 from adapters.ib.sessions import Sessions
 from adapters.request_budget import RequestBudget
 from adapters.sql.arming import SqlArming
+from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
@@ -31,6 +32,7 @@ from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.providers import SqlProviders
+from adapters.sql.repairs import SqlRepairs
 from adapters.sql.schema import migrate
 from benchmarks.desk_child import take_prefect_out
 from benchmarks.kills.plans import ACCOUNT, CLOSES, SYMBOLS, Plan, Wish
@@ -183,6 +185,8 @@ def _ledger_on(engine: sa.Engine, stop_file: Path) -> Ledger:
         broker_sessions=SqlBrokerSessions(engine),
         outbox=SqlOutbox(engine),
         providers=SqlProviders(engine),
+        repairs=SqlRepairs(engine),
+        backfills=SqlBackfills(engine),
     )
 
 

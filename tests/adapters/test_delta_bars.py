@@ -65,7 +65,7 @@ def test_bars_in_object_storage_are_read_by_another_machine_as_of_any_moment(sto
     assert [v.close for v in store.versions("files", "KO", JANUARY[0])] == [60.0, 59.0]
     assert store.actions("files", *ALWAYS, as_of=NOW) == (KO_PAID,)
     assert store.actions("files", *ALWAYS) == (KO_CORRECTED,)
-    assert store.withdraw("files", "KO", *ALWAYS, IN_A_WEEK) == 5
+    assert store.withdraw("files", [KO_PAID], IN_A_WEEK) == 1
 
 
 YEAR_END = [date(2023, 12, 30) + timedelta(days=n) for n in range(4)]
@@ -162,7 +162,7 @@ WORK = {
     "actions": lambda store: store.actions("files", *ALWAYS),
     "upsert_actions": lambda store: store.upsert_actions("files", [KO_PAID], NOW),
     "versions": lambda store: store.versions("files", "KO", JANUARY[0]),
-    "withdraw": lambda store: store.withdraw("files", "KO", *ALWAYS, NOW),
+    "withdraw": lambda store: store.withdraw("files", [KO_PAID], NOW),
 }
 
 

@@ -57,10 +57,10 @@ class IbDay:
         return {o.symbol: o.qty for o in self.gateway.accepted}
 
 
-def raw_bars_in(folder: Path) -> Path:
+def raw_bars_in(folder: Path, first: date = date(2022, 12, 1)) -> Path:
     """Write the sample's closes as a folder of files that calls them raw."""
     folder.mkdir()
-    frame = SampleBars().fetch(SYMBOLS, date(2022, 12, 1), WEDNESDAY).bars.frame
+    frame = SampleBars().fetch(SYMBOLS, first, WEDNESDAY).bars.frame
     for symbol, rows in frame.groupby("symbol", observed=True):
         lines = [f"{r.session:%Y-%m-%d},{f'{r.close!r},' * 4}1000000" for r in rows.itertuples()]
         (folder / f"{symbol}.csv").write_text("\n".join(["date,open,high,low,close,volume", *lines]))

@@ -109,7 +109,7 @@ def test_a_provider_that_has_closed_says_when_and_what_to_use(provider: str, tol
     ("other", "told"),
     [
         ({"provider": "interactive_brokers"}, "no provider that adjusts for splits without telling them"),
-        ({"mic": "XTSE"}, "mic of fallback other is 'XTSE', but must be XNYS, as that of own"),
+        ({"mic": "XTSE"}, "mic of fallbacks other is 'XTSE', but must be XNYS, as that of own"),
     ],
 )
 def test_who_would_give_other_prices_without_a_word_cannot_stand_in(tmp_path: Path, other: dict[str, str], told: str):
@@ -124,17 +124,17 @@ def test_who_would_give_other_prices_without_a_word_cannot_stand_in(tmp_path: Pa
 async def test_prices_that_do_not_fit_what_is_stored_before_them_are_held_back_until_all_are_fetched_anew(
     empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
 ):
-    folder = raw_bars_in(tmp_path / "files")
+    folder = raw_bars_in(tmp_path / "files", date(2022, 10, 3))
     source = {"name": "own", "provider": "files", "path": folder, "symbols": ["AAPL", "KO"]}
     desk = await copy_of(empty_desk, source=source)
-    assert (await desk.ingest(FRIDAY, history_sessions=15)).is_completed()
+    assert (await desk.ingest(FRIDAY, history_sessions=45)).is_completed()
     rows = pd.read_csv(folder / "KO.csv")
     prices = ["open", "high", "low", "close"]
     rows.assign(**{name: rows[name] / 4 for name in prices}).to_csv(folder / "KO.csv", index=False)  # a split, untold
 
     held = await desk.ingest(TUESDAY, history_sessions=None)
     findings = desk.ledger.facts.quality("own", TUESDAY).findings
-    anew = await desk.ingest(TUESDAY, history_sessions=30)
+    anew = await desk.ingest(TUESDAY, history_sessions=46)
 
     assert held.message.startswith("own 2022-12-27: trade, 1 quarantined, 1 bars added, 0 changed")
     assert [(f.symbol, f.rule) for f in findings] == [("KO", Rule.RESTATED)]

@@ -14,6 +14,7 @@ from tests.builders import (
     a_movement,
     a_new_order,
     a_report,
+    a_split,
     a_statement,
     a_trade,
     an_order,
@@ -24,7 +25,7 @@ from trading.market.corporate_actions import CashMerger, EffectiveAction
 from trading.orders.executions import ExecType, fold_order
 from trading.orders.orders import OrdStatus
 from trading.positions.books import expected_payments, fold_books
-from trading.reconciliation import BreakType, reconcile, symbols_locked_by
+from trading.reconciliation import BreakType, action_breaks, reconcile, symbols_locked_by
 
 NEW, FILL = a_report(ExecType.NEW, "n"), a_trade(100, 170, "f", commission=Decimal("1.00"))
 DEPOSIT = a_movement(20_000)
@@ -295,6 +296,16 @@ def test_a_merger_that_pays_otherwise_is_a_break():
     assert told(merger_breaks("5900.00")) == [(BreakType.MERGER, "AAPL", "6000", "5900")]
 
 
+def test_a_booked_split_that_is_believed_no_more_is_a_break_by_which_nothing_may_be_sized():
+    booked, now = a_split(2), a_split(4).action
+
+    assert action_breaks([booked], [booked.action]) == ()
+    (withdrawn,), (corrected,) = action_breaks([booked], []), action_breaks([booked], [now])
+    assert told([withdrawn]) == [(BreakType.ACTION, "AAPL split 2024-03-15", "2", "none")]
+    assert told([corrected]) == [(BreakType.ACTION, "AAPL split 2024-03-15", "2", "4")]
+    assert withdrawn.break_type.falsifies_sizing
+
+
 def test_a_payment_before_the_ex_date_is_another_dividend():
     found = dividend_breaks((1, "24.00"), days_later=60)
 
@@ -306,6 +317,7 @@ def test_every_break_says_what_to_do():
         working=("stranger",), ours=(NEW, a_trade(5, 9, "z")), orders=(an_order(),), held={"X": 1}, cash=1
     ) + dividend_breaks((1, "1"), (30, "20"), days_later=60)
     found += merger_breaks("59.00")
+    found += action_breaks([a_split(2)], [])
 
     assert {b.break_type for b in found} == set(BreakType)
     assert all("; " in b.text and (b.subject in b.text) for b in found)

@@ -71,9 +71,7 @@ def adjusted_closes(frame: pd.DataFrame, actions: Iterable[CorporateAction], as_
     """
     closes = wide_closes(frame[frame["session"] <= pd.Timestamp(as_of)])
     known = [a for a in actions if a.ex_date <= as_of]
-    closes = _joined(
-        _cut(closes, [a for a in known if isinstance(a, Relisting)]), [a for a in known if isinstance(a, Rename)]
-    )
+    closes = _of_companies(closes, known)
     known = [a for a in known if a.symbol in closes.columns]
     factors = _split_factors(closes, [a for a in known if isinstance(a, Split)])
     factors *= _dividend_factors(closes, [a for a in known if isinstance(a, CashDividend)])
@@ -82,24 +80,23 @@ def adjusted_closes(frame: pd.DataFrame, actions: Iterable[CorporateAction], as_
     return closes * back_to_front[1:]
 
 
-def _cut(closes: pd.DataFrame, relistings: Sequence[Relisting]) -> pd.DataFrame:
-    """Return the closes without those of a symbol's former owner."""
-    for relisting in relistings:
-        if relisting.symbol in closes.columns:
-            before = closes.index < pd.Timestamp(relisting.ex_date)
-            closes[relisting.symbol] = closes[relisting.symbol].mask(before)
-    return closes
+def _of_companies(closes: pd.DataFrame, actions: Iterable[CorporateAction]) -> pd.DataFrame:
+    """Return the closes by company: without those of a symbol's former owner, with those of a company's old symbol.
 
-
-def _joined(closes: pd.DataFrame, renames: Sequence[Rename]) -> pd.DataFrame:
-    """Return the closes with what was traded under an old symbol before the ones of the new; the latest rename last."""
-    for rename in sorted(renames, key=lambda a: a.ex_date):
-        if rename.symbol in closes.columns:
-            before = closes.index < pd.Timestamp(rename.ex_date)
-            old = closes[rename.symbol].where(before)
-            new = closes[rename.new_symbol] if rename.new_symbol in closes.columns else np.nan
-            closes[rename.new_symbol] = old.fillna(new) if isinstance(new, float) else new.fillna(old)
-            closes = closes.drop(columns=rename.symbol)
+    They are followed in the order of time, so that a symbol may be left by one company and taken by another.
+    """
+    known = sorted(actions, key=lambda a: (a.ex_date, isinstance(a, Rename)))
+    for action in known:
+        if action.symbol not in closes.columns or not isinstance(action, Relisting | Rename):
+            continue
+        before = closes.index < pd.Timestamp(action.ex_date)
+        if isinstance(action, Rename):
+            old = closes[action.symbol].where(before)
+            there = closes.get(action.new_symbol)
+            closes[action.new_symbol] = old if there is None else there.fillna(old)
+        closes[action.symbol] = closes[action.symbol].mask(before)
+        if isinstance(action, Rename) and closes[action.symbol].isna().all():
+            closes = closes.drop(columns=action.symbol)
     return closes
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from trading.market.bar_facts import BarFacts, bar_facts
@@ -111,7 +112,7 @@ def assess_bars(
     findings += [finding for part in parts for finding in part.findings]
     findings += [softened(finding, acceptances) for finding in second_reader]
     findings += low_scores([finding for finding in findings if not is_true(finding, acceptances)], policy)
-    findings = worst_first(findings)
+    findings = worst_first([*findings, *(finding for part in parts for finding in part.true)])
     symbols = {symbol for part in parts for symbol in part.symbols}
     told = verdicts({outcome.symbol for outcome in fetched.outcomes} | symbols, findings)
     report = QualityReport(
@@ -196,11 +197,17 @@ def clean_actions(fetched: FetchedBars, report: QualityReport) -> list[Corporate
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Part:
-    """What is found in the bars of some symbols; `traded` are those with a bar that can be traded on."""
+    """What is found in the bars of some symbols.
+
+    Attributes:
+        traded: those with a bar that can be traded on.
+        true: what a person has found true; it warns, and costs nothing.
+    """
 
     symbols: tuple[str, ...]
     traded: tuple[str, ...]
     findings: tuple[Finding, ...]
+    true: tuple[Finding, ...]
     low_bars: pd.DataFrame
     days_left_out: tuple[date, ...]
 
@@ -228,18 +235,30 @@ def _held_against_rules(
     policy: QualityPolicy,
     acceptances: Collection[Acceptance],
 ) -> _Part:
-    graded = {
-        bar_rule.rule: _accepted(bar_rule, bar_rule.grade(facts.frame, policy), facts, acceptances)
-        for bar_rule in BAR_RULES
-    }
+    found = {bar_rule.rule: bar_rule.grade(facts.frame, policy) for bar_rule in BAR_RULES}
+    true = {rule: _true(rule, facts, acceptances) for rule in {word.rule for word in acceptances} & set(found)}
+    graded = {rule: np.where(true[rule], 0, grades) if rule in true else grades for rule, grades in found.items()}
     regular = np.bincount(facts.codes, weights=facts.frame["regular"], minlength=len(facts.symbols)) > 0
     return _Part(
         symbols=facts.symbols,
         traded=tuple(symbol for symbol, some in zip(facts.symbols, regular, strict=True) if some),
         findings=tuple(
-            softened(finding, acceptances) if finding.severity is FindingSeverity.WARNING else finding
+            finding
             for bar_rule in BAR_RULES
             for finding in _bar_findings(bar_rule, graded[bar_rule.rule], facts, calendar, session, policy)
+        ),
+        true=tuple(
+            softened(finding, acceptances)
+            for bar_rule in BAR_RULES
+            if bar_rule.rule in true
+            for finding in _bar_findings(
+                bar_rule,
+                np.where(true[bar_rule.rule], np.minimum(found[bar_rule.rule], 1), 0),
+                facts,
+                calendar,
+                session,
+                policy,
+            )
         ),
         low_bars=_low_bars(facts, graded, policy),
         days_left_out=_days_left_out(facts),
@@ -272,13 +291,10 @@ def _low_bars(facts: BarFacts, graded: Mapping[Rule, Grades], policy: QualityPol
     return facts.frame[["symbol", "session"]].iloc[low].assign(score=scores[low]).reset_index(drop=True)
 
 
-def _accepted(bar_rule: BarRule, grades: Grades, facts: BarFacts, acceptances: Collection[Acceptance]) -> Grades:
-    """Return the grades with no more than a warning where a person has found the row true."""
-    if not acceptances:
-        return grades
+def _true(rule: Rule, facts: BarFacts, acceptances: Collection[Acceptance]) -> npt.NDArray[np.bool_]:
+    """Return which rows a person has found true under that rule."""
     sessions = facts.frame["session"].to_numpy()
-    true = accepted_rows(bar_rule.rule, facts.symbols, facts.codes, sessions, acceptances)
-    return np.where(true, np.minimum(grades, 1), grades).astype(np.int8)
+    return accepted_rows(rule, facts.symbols, facts.codes, sessions, acceptances)
 
 
 def _bar_findings(

@@ -205,11 +205,11 @@ class BarStore(Protocol):
         """Return all that was ever believed of one bar, the oldest first."""
         ...
 
-    def withdraw(self, source: str, symbol: str, first: date, last: date, known_at: datetime) -> int:
-        """Believe the bars of a symbol between two sessions no longer, as when they are another company's.
+    def withdraw(self, source: str, actions: Sequence[CorporateAction], known_at: datetime) -> int:
+        """Believe these corporate actions no longer, whatever their terms; what is not stored changes nothing.
 
         Returns:
-            How many bars were believed until then.
+            How many were believed until then.
         """
         ...
 

@@ -190,6 +190,15 @@ def with_new_names(symbols: Iterable[str], actions: Iterable[CorporateAction]) -
     return frozenset(names)
 
 
+def with_old_names(symbols: Iterable[str], actions: Iterable[CorporateAction]) -> frozenset[str]:
+    """Return the symbols with those that their companies had before."""
+    names = set(symbols)
+    for action in sorted(actions, key=lambda a: a.ex_date, reverse=True):
+        if isinstance(action, Rename) and action.new_symbol in names:
+            names.add(action.symbol)
+    return frozenset(names)
+
+
 def no_longer_traded(actions: Iterable[CorporateAction]) -> dict[str, str]:
     """Return the symbols that nobody trades after these actions, each with why; one given to another is traded."""
     ended: dict[str, str] = {}

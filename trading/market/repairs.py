@@ -28,6 +28,24 @@ class BarField(StrEnum):
     SPLIT = "split"  # new shares for one old; 1 says that there is none
 
 
+# What may be true of a market though it looks wrong. No word of a person makes two bars of one, or a price below 0.
+ACCEPTABLE = frozenset(
+    {
+        Rule.STALE,
+        Rule.MISSING_SESSION,
+        Rule.OHLC_INCOHERENT,
+        Rule.UNIT_ERROR,
+        Rule.SPLIT_NOT_APPLIED,
+        Rule.JUMP,
+        Rule.RESTATED,
+        Rule.DIVIDEND_DOUBTFUL,
+        Rule.FROZEN,
+        Rule.REPEATED_BAR,
+        Rule.VOLUME_ANOMALY,
+        Rule.ROUNDED,
+        Rule.DISAGREEMENT,
+    }
+)
 _OF_ACTION = (BarField.DIVIDEND, BarField.SPLIT)
 
 
@@ -156,6 +174,18 @@ def repaired(fetched: FetchedBars, repairs: Iterable[Repair], last: date) -> Fet
     )
 
 
+def withdrawn_by(repairs: Iterable[Repair]) -> tuple[CorporateAction, ...]:
+    """Return the actions that were none, by the last word on each; their terms mean nothing."""
+    last = {(r.symbol, r.session, r.field): r for r in repairs if r.field in _OF_ACTION}
+    return tuple(
+        Split(symbol=repair.symbol, ex_date=repair.session, new_per_old=Decimal(1))
+        if repair.field is BarField.SPLIT
+        else CashDividend(symbol=repair.symbol, ex_date=repair.session, amount_per_share=Decimal(1))
+        for repair in last.values()
+        if repair.says_none
+    )
+
+
 def _of_bar(values: Mapping[BarField, Decimal]) -> dict[BarField, Decimal]:
     return {field: value for field, value in values.items() if field not in _OF_ACTION}
 
@@ -204,5 +234,11 @@ def _repaired_actions(
     return tuple(sorted([*kept, *made], key=lambda a: (a.ex_date, a.symbol)))
 
 
-def _field_of(action: CorporateAction) -> BarField:
-    return BarField.SPLIT if isinstance(action, Split) else BarField.DIVIDEND
+def _field_of(action: CorporateAction) -> BarField | None:
+    match action:
+        case Split():
+            return BarField.SPLIT
+        case CashDividend():
+            return BarField.DIVIDEND
+        case _:
+            return None

@@ -1,7 +1,7 @@
 """Books: positions and cash, as the fold of everything that happened to an account."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -64,9 +64,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Positions (flat ones too, for what they earned) and cash of an account, in one currency."""
+    """Positions (flat ones too, for what they earned) and cash of an account, in one currency.
+
+    Attributes:
+        due: what mergers pay for shares that are no more, until the broker has booked it.
+    """
 
     cash: Decimal = Decimal(0)
+    due: Decimal = Decimal(0)
     positions: Mapping[str, Position] = field(default_factory=dict)
 
     def held(self) -> dict[str, Decimal]:
@@ -113,7 +118,7 @@ def fold_books(
         InvalidValue: movements in two currencies.
     """
     trades = position_trades(reports)
-    holdings, _ = _run(trades, actions, basis)
+    holdings, payments = _run(trades, actions, basis)
     paid = {m.movement_id: m for m in movements}.values()
     for movement in paid:
         if movement.symbol and movement.movement_type in (CashMovementType.DIVIDEND, CashMovementType.CASH_IN_LIEU):
@@ -121,6 +126,7 @@ def fold_books(
     spent = (t.signed_qty * t.px * multipliers.get(t.symbol, ONE) + t.commission for t in trades)
     return Books(
         cash=_total(paid) - sum(spent, ZERO),
+        due=sum((p.amount.amount for p in payments if _is_due(p, paid)), ZERO),
         positions={
             symbol: holding.position(symbol, multipliers.get(symbol, ONE)) for symbol, holding in holdings.items()
         },
@@ -140,7 +146,7 @@ def unrealized_pnl(position: Position, px: Decimal, multiplier: Decimal = ONE) -
 
 
 def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS) -> Decimal:
-    """Return cash and the value of all positions at `marks`, price per unit by symbol.
+    """Return cash, what is due, and the value of all positions at `marks`, price per unit by symbol.
 
     Raises:
         InvalidValue: a symbol that is held has no mark.
@@ -149,7 +155,7 @@ def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str,
     for symbol in held:
         if symbol not in marks:
             raise InvalidValue(f"mark of {symbol}", None, "a price, because it is held")
-    return books.cash + sum((qty * marks[s] * multipliers.get(s, ONE) for s, qty in held.items()), ZERO)
+    return books.cash + books.due + sum((qty * marks[s] * multipliers.get(s, ONE) for s, qty in held.items()), ZERO)
 
 
 def _run(
@@ -217,6 +223,18 @@ def _payment(kind: CashMovementType, action: CashDividend | CashMerger, qty: Dec
     return ExpectedPayment(movement_type=kind, symbol=action.symbol, ex_date=action.ex_date, qty=qty, amount=amount)
 
 
+def _is_due(payment: ExpectedPayment, paid: Collection[CashMovement]) -> bool:
+    """Tell whether a merger has not been paid: neither has the broker booked it, nor a person what cash there is."""
+    return payment.movement_type is CashMovementType.MERGER and not any(
+        movement.value_time.date() >= payment.ex_date
+        and (
+            (movement.movement_type, movement.symbol) == (CashMovementType.MERGER, payment.symbol)
+            or movement.movement_type is CashMovementType.ADJUSTMENT
+        )
+        for movement in paid
+    )
+
+
 def _total(movements: Iterable[CashMovement]) -> Decimal:
     currencies = sorted({m.amount.currency for m in movements})
     if len(currencies) > 1:
@@ -279,9 +297,13 @@ class _Holding:
             self.trade(-fraction, ZERO, at, CostBasis.FIFO)
 
     def take_over(self, other: "_Holding") -> None:
-        """Take the lots of a holding, in the order they were opened, and leave what it has earned where it was."""
-        self.lots = deque(sorted([*self.lots, *other.lots], key=lambda lot: lot.opened_at))
-        other.lots = deque()
+        """Take the lots of a holding, and leave what it has earned where it was; long and short close each other."""
+        lots, other.lots = other.lots, deque()
+        if not self.lots or not lots or (self.lots[0].qty > 0) == (lots[0].qty > 0):
+            self.lots = deque(sorted([*self.lots, *lots], key=lambda lot: lot.opened_at))
+            return
+        for lot in lots:
+            self.trade(lot.qty, lot.cost / lot.qty, lot.opened_at, CostBasis.FIFO)
 
     def position(self, symbol: str, multiplier: Decimal) -> Position:
         return Position(
