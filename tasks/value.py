@@ -5,6 +5,8 @@ from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
+from trading.market.bars import BarStore
+from trading.market.calendars import TradingCalendar
 from trading.market.corporate_actions import Rename, Split
 from trading.orders.executions import ExecutionReport
 
@@ -20,11 +22,24 @@ def last_prices(
         shares_of: the session whose shares the prices are for; `session` when None. A close from before a split is
             divided by it: what was 499.23 before a 4-for-1 split is 124.8075 from its open on.
     """
+    market = desk.market
+    return last_closes(market.store, market.settings.name, market.calendar, session, symbols, shares_of=shares_of)
+
+
+def last_closes(
+    store: BarStore,
+    source: str,
+    calendar: TradingCalendar,
+    session: date,
+    symbols: Iterable[str],
+    *,
+    shares_of: date | None = None,
+) -> dict[str, Decimal]:
+    """Return what `last_prices` does, of any source in store."""
     wanted = sorted(set(symbols))
     if not wanted:
         return {}
-    source, store = desk.market.settings.name, desk.market.store
-    first = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
+    first = calendar.sessions_before(session, LOOK_BACK_SESSIONS)
     actions = store.actions(source, first, shares_of or session)
     renamed = {a.symbol: a.new_symbol for a in actions if isinstance(a, Rename) and a.new_symbol in wanted}
     frame = store.read(source, [*wanted, *renamed], first, session).frame.dropna(subset=["close"])
