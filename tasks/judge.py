@@ -130,18 +130,21 @@ async def publish_verdict(verdict: FeedVerdict, outcomes: Sequence[FetchOutcome]
 
 
 async def publish_volatilities(judged: Sequence[JudgedChain], terms: PricingTerms) -> None:
-    """Publish the volatility at the money of each expiry of each chain that may be used, or why there is none."""
+    """Publish the volatility at the money of each expiry of each chain, or why there is none."""
     rows = [row for each in judged for row in volatility_rows(each, terms)]
     await publish_table("chains-volatilities", rows, "Implied volatility a year, of the strike nearest to the price")
 
 
 def volatility_rows(judged: JudgedChain, terms: PricingTerms) -> list[dict[str, str | float]]:
-    """Return a row for each expiry, or one that says what is missing."""
-    underlying = judged.chain.underlying
+    """Return a row for each expiry, or one that says why there is none."""
+    underlying, usable = judged.chain.underlying, judged.report.usable()
     try:
-        found = at_the_money(judged.chain, terms, judged.report.usable())
+        found = at_the_money(judged.chain, terms, usable)
+        why_not = "no option of it may be used"
     except InvalidValue as exc:
-        return [{"underlying": underlying, "expiry": "", "strike": "", "call": "", "put": "", "why not": str(exc)}]
+        found, why_not = usable.iloc[:0], str(exc)
+    if found.empty:
+        return [{"underlying": underlying, "expiry": "", "strike": "", "call": "", "put": "", "why not": why_not}]
     return [
         {
             "underlying": underlying,
