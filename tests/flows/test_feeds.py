@@ -19,7 +19,9 @@ from blocks.market_feed import MarketFeed
 from flows.check_quotes import check_quotes
 from flows.ingest_chains import ingest_chains
 from flows.ingest_minutes import ingest_minutes
+from tasks.ask import ask_chains
 from tasks.judge import JudgedChain, volatility_rows
+from tasks.keep import keep_minutes
 from tests.adapters.test_yahoo_chains import an_option
 from tests.adapters.test_yahoo_chains import serve as serve_chain
 from tests.adapters.test_yahoo_minute_bars import CHART, NOT_FOUND
@@ -27,10 +29,11 @@ from tests.adapters.test_yahoo_minute_bars import serve as serve_minutes
 from tests.adapters.test_yahoo_quotes import APPLE
 from tests.adapters.yahoo_server import Yahoo, _own_cache, yahoo
 from tests.flows.desks import Copy, DeskFolder
-from trading.errors import InvalidValue
+from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.bars import PRICE_COLUMNS, DailyBars, PriceBasis, bars_frame
 from trading.market.calendars import TradingCalendar
-from trading.market.feed_verdicts import FeedKind
+from trading.market.feed_verdicts import FeedKind, FeedVerdict
+from trading.market.minute_bars import FetchedMinuteBars, MinuteBars, minute_frame
 from trading.market.quality import Rule, SymbolVerdict
 from trading.options import american
 from trading.options.chain_checks import check_chain
@@ -74,12 +77,11 @@ def store_closes(desk: DeskFolder, **closes: float) -> None:
 # -- minute bars
 
 
-def trade(yahoo: Yahoo, symbol: str, px: float, **changed: float) -> int:
-    """Have it know a bar for each half hour of the session, all at that price; return how many."""
+def trade(yahoo: Yahoo, symbol: str, px: float, last_px: float | None = None) -> int:
+    """Have it know a bar for each half hour of the session, at that price but for the last; return how many."""
     times = pd.date_range(XNYS.open_at(DAY), XNYS.close_at(DAY), freq="30min", inclusive="left")
     prices = dict.fromkeys(times.tz_convert("America/New_York").to_pydatetime(), px)
-    if "last" in changed:
-        prices[max(prices)] = changed["last"]
+    prices[max(prices)] = last_px or px
     serve_minutes(yahoo, prices, symbol)
     return len(prices)
 
@@ -110,7 +112,7 @@ async def test_minutes_in_two_units_are_put_aside_and_those_beside_them_stored(
 ):
     desk, feed = await copy_of(empty_desk), await a_feed(yahoo)
     count = trade(yahoo, "AAPL", 230.0)
-    trade(yahoo, "BAD", 2.3, last=230.0)
+    trade(yahoo, "BAD", 2.3, last_px=230.0)
     yahoo.answers(CHART + "NOSUCH1", NOT_FOUND, 404)
     store_closes(desk, AAPL=300.0)
 
@@ -128,6 +130,24 @@ async def test_minutes_in_two_units_are_put_aside_and_those_beside_them_stored(
     assert {finding.rule for finding in verdict.findings} >= {Rule.DAILY_DIFFERS, Rule.UNIT_ERROR, Rule.UNKNOWN_SYMBOL}
     shown = await table("minutes-verdicts")
     assert [shown[symbol]["verdict"] for symbol in symbols] == ["warn", "quarantine", "quarantine"]
+
+
+async def test_a_bar_that_comes_twice_is_stored_once(empty_desk: DeskFolder, copy_of: Copy):
+    desk = await copy_of(empty_desk)
+    bar = {"symbol": "AAPL", "bar_start": XNYS.open_at(DAY), "close": 230.0}
+    bars = MinuteBars(frame=minute_frame(pd.DataFrame([bar, bar])), source="yahoo")
+    verdict = FeedVerdict(
+        kind=FeedKind.MINUTES,
+        source="yahoo",
+        session=DAY,
+        verdicts={"AAPL": (SymbolVerdict.WARN, 0.9)},
+        findings=(),
+        checked_at=datetime.now(UTC),
+    )
+
+    count = await keep_minutes.fn(desk.storage, FetchedMinuteBars(bars=bars, outcomes=()), verdict)
+
+    assert count.added == len(stored_minutes(desk)) == 1
 
 
 # -- option chains
@@ -178,6 +198,14 @@ async def test_chains_that_pass_are_stored_and_one_that_fails_does_not_spoil_the
         {"underlying": "FAIR", "expiry": str(day), "strike": 100.0, "call": "20.0%", "put": "20.0%", "why not": ""}
         for day in EXPIRIES
     ]
+
+
+async def test_where_no_chain_comes_the_feed_is_unavailable(yahoo: Yahoo, prefect_harness: None):
+    yahoo.answers(yahoo_chains.PATH + "DOWN", "<html>", 500)
+    feed = await a_feed(yahoo)
+
+    with pytest.raises(SourceUnavailable, match=r"no chain came, last: .*DOWN"):
+        await ask_chains.fn(feed, ["DOWN"])
 
 
 def test_without_quantlib_the_table_says_what_is_missing(yahoo: Yahoo, monkeypatch: pytest.MonkeyPatch):
