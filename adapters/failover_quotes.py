@@ -75,7 +75,7 @@ class FailoverQuotes:
             frames.append(frame[frame["symbol"].isin(given)])
         if unheard and len(missing.down) == len(self._polls):
             raise missing.unavailable(unheard[0].text)
-        quotes = Quotes(frame=_together(frames), source=self.name, received_at=self._now())
+        quotes = Quotes(frame=together(frames), source=self.name, received_at=self._now())
         return FetchedQuotes(quotes=quotes, outcomes=missing.outcomes())
 
     def _streamed(self, missing: Missing) -> pd.DataFrame:
@@ -117,6 +117,7 @@ def _rows(quotes: Sequence[Quote]) -> pd.DataFrame:
     return quotes_frame(pd.DataFrame(rows, columns=None if rows else ["symbol"]))
 
 
-def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames of quotes of different symbols as one."""
     filled = [frame for frame in frames if len(frame)]
-    return quotes_frame(pd.concat(filled, ignore_index=True)) if filled else frames[0]
+    return quotes_frame(pd.concat(filled, ignore_index=True) if filled else pd.DataFrame({"symbol": []}))

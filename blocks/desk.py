@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Self, TypeVar
 
+from prefect.blocks.core import Block
 from prefect.settings import get_current_settings
 
 from adapters.ib.ib_settings import Role
@@ -23,7 +24,7 @@ from trading.market.instruments import Instrument
 from trading.market.universes import Universe
 
 Clock = Callable[[], datetime]
-B = TypeVar("B", BrokerAccount, DeskStorage, BarSource)
+B = TypeVar("B", bound=Block)
 
 
 def wall_clock() -> datetime:

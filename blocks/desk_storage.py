@@ -10,6 +10,7 @@ from prefect.types import SecretDict
 from pydantic import Field, SecretStr
 
 from adapters.parquet_bars import ParquetBars
+from adapters.parquet_chains import ParquetChains
 from adapters.parquet_minute_bars import ParquetMinuteBars
 from adapters.parquet_ticks import ParquetTicks
 from adapters.sql.ledger import LedgerPlace
@@ -69,7 +70,7 @@ class DeskStorage(Block):
 
     @property
     def quarantine_folder(self) -> Path:
-        """Return the folder of bars that did not pass."""
+        """Return the folder of bars and chains that did not pass."""
         return self.home / "quarantine"
 
     def engine(self) -> sa.Engine:
@@ -110,6 +111,10 @@ class DeskStorage(Block):
     def minute_store(self) -> ParquetMinuteBars:
         """Return the store of minute bars."""
         return ParquetMinuteBars(self.home / "minute_bars")
+
+    def chain_store(self) -> ParquetChains:
+        """Return the store of option chains."""
+        return ParquetChains(self.home / "chains")
 
     def tick_store(self) -> ParquetTicks:
         """Return the store of ticks."""

@@ -1,4 +1,4 @@
-"""Which provider gives quotes, option chains, index levels, headlines and events, and how it is reached."""
+"""Which provider gives quotes, option chains, minute bars, index levels, headlines and events, and how to reach it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,17 +19,23 @@ from adapters.ib.chains import IbChains
 from adapters.ib.quote_source import IbQuoteSource
 from adapters.ib.quotes import IbQuotes
 from adapters.iqfeed.level1 import IqfeedQuotes
+from adapters.iqfeed.minutes import IqfeedMinuteBars
 from adapters.iqfeed.news import IqfeedNews
 from adapters.massive_chains import MassiveChains
 from adapters.massive_quotes import MassiveQuotes
 from adapters.massive_reference import MassiveIndices, MassiveNews
 from adapters.yahoo_chains import YahooChains
+from adapters.yahoo_minute_bars import YahooMinuteBars
 from adapters.yahoo_quotes import YahooQuotes
 from adapters.yahoo_reference import YahooIndices
 from blocks.provider_access import Provider, ProviderAccess
 from trading.errors import InvalidValue
+from trading.market.minute_bars import MinuteBarSource
+from trading.market.minute_checks import MinutePolicy
+from trading.market.quote_rules import QuotePolicy
 from trading.market.quotes import QuoteSource, QuoteStream
 from trading.market.reference import EventSource, IndexSource, NewsSource
+from trading.options.chain_quality import ChainPolicy
 from trading.options.chains import ChainSource
 
 Clock = Callable[[], datetime]
@@ -40,18 +46,21 @@ def _now() -> datetime:
 
 
 class MarketFeed(ProviderAccess, Block):
-    """A provider of what is no bar: quotes, option chains, index levels, headlines, events."""
+    """A provider of what is no daily bar: quotes, option chains, minute bars, index levels, headlines, events."""
 
     _block_type_name = "Openbell Market Feed"
     _block_type_slug = "openbell-market-feed"
-    _description = "A provider of quotes, option chains, index levels, headlines and events."
+    _description = "A provider of quotes, option chains, minute bars, index levels, headlines and events."
 
     provider: Provider = Field(
         default=Provider.YAHOO,
         description="quotes: yahoo, alpaca, massive, alpha_vantage, interactive_brokers, iqfeed (streaming only); "
-        "chains: all but iqfeed; index levels: yahoo, massive; headlines: alpaca, massive, alpha_vantage, iqfeed; "
-        "events: alpha_vantage.",
+        "chains: all but iqfeed; minute bars: yahoo, iqfeed; index levels: yahoo, massive; headlines: alpaca, massive, "
+        "alpha_vantage, iqfeed; events: alpha_vantage.",
     )
+    quote_quality: QuotePolicy = Field(default_factory=QuotePolicy, description="What its quotes must pass.")
+    chain_quality: ChainPolicy = Field(default_factory=ChainPolicy, description="What its option chains must pass.")
+    minute_quality: MinutePolicy = Field(default_factory=MinutePolicy, description="What its minute bars must pass.")
 
     def quotes(self, now: Clock = _now) -> QuoteSource:
         """Return the source of quotes that are asked for."""
@@ -98,6 +107,16 @@ class MarketFeed(ProviderAccess, Block):
                 return IbChains(settings=self.ib, now=now, budget=gateway_budget(self.ib), name=self.name)
             case _:
                 raise self._without("option chains")
+
+    def minutes(self, now: Clock = _now) -> MinuteBarSource:
+        """Return the source of minute bars."""
+        match self.provider:
+            case Provider.YAHOO:
+                return YahooMinuteBars(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+            case Provider.IQFEED:
+                return IqfeedMinuteBars(settings=self.iqfeed, now=now, mic=self.mic, name=self.name)
+            case _:
+                raise self._without("minute bars")
 
     def indices(self) -> IndexSource:
         """Return the source of index levels."""

@@ -5,7 +5,8 @@ from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
-from trading.market.calendars import FIRST_DAY
+from trading.market.bars import BarStore
+from trading.market.calendars import FIRST_DAY, TradingCalendar
 from trading.market.corporate_actions import Split, with_old_names
 from trading.orders.executions import ExecutionReport
 
@@ -22,18 +23,33 @@ def last_prices(
         shares_of: the session whose shares the prices are for; `session` when None. A close from before a split is
             divided by it: what was 499.23 before a 4-for-1 split is 124.8075 from its open on.
     """
+    market = desk.market
+    return last_closes(market.store, market.settings.name, market.calendar, session, symbols, shares_of=shares_of)
+
+
+def last_closes(
+    store: BarStore,
+    source: str,
+    calendar: TradingCalendar,
+    session: date,
+    symbols: Iterable[str],
+    *,
+    shares_of: date | None = None,
+) -> dict[str, Decimal]:
+    """Return what `last_prices` does, of any source in store."""
     wanted = sorted(set(symbols))
     if not wanted:
         return {}
-    lately = desk.market.calendar.sessions_before(session, LOOK_BACK_SESSIONS)
-    prices = _last_prices(desk, lately, session, wanted, shares_of or session)
+    lately, until = calendar.sessions_before(session, LOOK_BACK_SESSIONS), shares_of or session
+    prices = _closes_since(lately, store, source, session, wanted, until)
     missing = [symbol for symbol in wanted if symbol not in prices]  # delisted, or long halted
-    return prices | (_last_prices(desk, EVER, session, missing, shares_of or session) if missing else {})
+    return prices | (_closes_since(EVER, store, source, session, missing, until) if missing else {})
 
 
-def _last_prices(desk: Desk, first: date, session: date, wanted: Sequence[str], shares_of: date) -> dict[str, Decimal]:
-    source, store = desk.market.settings.name, desk.market.store
-    actions = store.actions(source, first, shares_of)
+def _closes_since(
+    first: date, store: BarStore, source: str, session: date, wanted: Sequence[str], until: date
+) -> dict[str, Decimal]:
+    actions = store.actions(source, first, until)
     renamed = {old: new for new in wanted for old in with_old_names([new], actions) if old not in wanted}
     frame = store.read(source, [*wanted, *renamed], first, session).frame.dropna(subset=["close"])
     frame = frame.assign(symbol=frame["symbol"].replace(renamed)).sort_values("session", kind="stable")

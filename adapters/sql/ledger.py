@@ -12,6 +12,7 @@ from adapters.sql.books import SqlFacts
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
 from adapters.sql.engine import make_engine
+from adapters.sql.feed_verdicts import SqlFeedVerdicts
 from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
@@ -83,6 +84,7 @@ class Ledger:
     providers: SqlProviders
     repairs: SqlRepairs
     backfills: SqlBackfills
+    feeds: SqlFeedVerdicts
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -107,4 +109,5 @@ class Ledger:
             providers=SqlProviders(engine),
             repairs=SqlRepairs(engine),
             backfills=SqlBackfills(engine),
+            feeds=SqlFeedVerdicts(engine),
         )

@@ -216,6 +216,19 @@ class QualityReportRow(SQLModel, table=True):
     checked_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class FeedVerdictRow(SQLModel, table=True):
+    """The verdict on one answer of a market feed: quotes, chains or minute bars, by symbol, with every finding."""
+
+    __tablename__ = "feed_verdict"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    source: str = Field(index=True)
+    session: date | None
+    verdicts: dict[str, list[Any]] = Field(sa_type=sa.JSON)
+    findings: list[dict[str, Any]] = Field(sa_type=sa.JSON)
+    checked_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class ReconciliationRow(SQLModel, table=True):
     """One reconciliation of an account, with what the account was worth."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -24,8 +25,8 @@ Minutes = Mapping[datetime, float | None]
 
 
 def at(day: date, clock: str) -> datetime:
-    """Return that time of day in New York, in winter."""
-    return datetime.fromisoformat(f"{day}T{clock}-05:00")
+    """Return that time of day in New York."""
+    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=ZoneInfo("America/New_York"))
 
 
 def stamp(moment: datetime) -> int:

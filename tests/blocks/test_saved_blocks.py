@@ -20,7 +20,10 @@ from blocks.desk_storage import DeskStorage
 from blocks.market_feed import MarketFeed
 from blocks.risk_limits import RiskLimitsBlock
 from trading.errors import InvalidValue, SourceUnavailable
+from trading.market.minute_checks import MinutePolicy
 from trading.market.quality import OnBadSymbol, QualityPolicy
+from trading.market.quote_rules import QuotePolicy
+from trading.options.chain_quality import ChainPolicy
 from trading.risk.limits import RiskLimits
 
 BLOCKS = (AlertChannels, BarSource, BrokerAccount, DeskStorage, MarketFeed, RiskLimitsBlock)
@@ -47,7 +50,15 @@ def some_blocks() -> dict[str, Block]:
         "source": source,
         "limits": limits,
         "alerts": alerts,
-        "feed": MarketFeed(name="quotes", provider=Provider.ALPACA, api_key=SecretStr(SECRET), feed=AlpacaFeed.IEX),
+        "feed": MarketFeed(
+            name="quotes",
+            provider=Provider.ALPACA,
+            api_key=SecretStr(SECRET),
+            feed=AlpacaFeed.IEX,
+            quote_quality=QuotePolicy(delayed_allowed=True),
+            chain_quality=ChainPolicy(max_bad_pct=5.0),
+            minute_quality=MinutePolicy(max_gap_minutes=5.0),
+        ),
         "account": BrokerAccount(account="DU7", mode=Mode.SHADOW, bar_source=source, risk_limits=limits),
         "storage": DeskStorage(
             home=Path("/desk"),
@@ -184,6 +195,7 @@ KINDS = {
     "quotes": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
     "stream": {"alpaca", "interactive_brokers", "iqfeed"},
     "chains": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
+    "minutes": {"yahoo", "iqfeed"},
     "indices": {"yahoo", "massive"},
     "news": {"alpaca", "massive", "alpha_vantage", "iqfeed"},
     "events": {"alpha_vantage"},

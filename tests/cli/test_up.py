@@ -166,6 +166,9 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "backfill-bars",
         "check-books",
         "prove-readiness",
+        "ingest-minutes",
+        "ingest-chains",
+        "check-quotes",
     }
     assert await deployments(desk) == deployed
     assert {deployment["entrypoint"] for deployment in deployed.values()} == {
@@ -175,10 +178,16 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "flows.backfill_bars.backfill_bars",
         "flows.check_books.check_books",
         "flows.prove_readiness.prove_readiness",
+        "flows.ingest_minutes.ingest_minutes",
+        "flows.ingest_chains.ingest_chains",
+        "flows.check_quotes.check_quotes",
     }
     assert {name for name, deployment in deployed.items() if not deployment["schedules"]} == {
         "check-books",
         "prove-readiness",
+        "ingest-minutes",
+        "ingest-chains",
+        "check-quotes",
     }
     assert not any(deployment["pull_steps"] or deployment["path"] for deployment in deployed.values())
 
