@@ -178,6 +178,15 @@ def test_every_block_says_what_it_is_for(block: type[Block]):
     assert block.get_description()
 
 
+def test_a_source_that_follows_a_universe_offers_all_that_ever_belonged(tmp_path: Path):
+    path = tmp_path / "index.csv"
+    path.write_text("symbol,first,last\nKO,2020-01-02,2022-12-27\nPEP,2022-12-28,\n")
+
+    source = BarSource(name="mine", provider=Provider.YAHOO, universe_path=path).source()
+
+    assert set(source.instruments()) == {"KO", "PEP"}
+
+
 @pytest.mark.parametrize("provider", ["alpha_vantage", "nasdaq_data_link"])
 def test_a_provider_that_wants_a_key_is_asked_with_it_and_not_without(provider: str):
     key = SecretStr("s3cret")

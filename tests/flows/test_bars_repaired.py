@@ -10,6 +10,7 @@ from blocks.desk_storage import DeskStorage
 from cli.repair import Checked, quarantine, release, repairs_of
 from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder
 from tests.flows.test_ingest_bars import damage, files, findings_of, sample_folder
+from trading.market.corporate_actions import Split
 from trading.market.quality import Rule, SymbolVerdict
 from trading.market.repairs import BarField
 
@@ -133,3 +134,50 @@ async def test_an_old_bar_in_store_is_repaired_once_and_checked_with_its_neighbo
     assert changed.message == "own 2022-12-27: trade, 0 quarantined, 0 bars added, 1 changed"
     assert again.message == "own 2022-12-27: trade, 0 quarantined, 0 bars added, 0 changed"
     assert stored_close(desk, "KO", NOVEMBER_1) == right * 1.01
+
+
+async def test_a_split_that_never_was_is_neither_booked_nor_believed_after_its_repair(
+    empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
+):
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,ex_date,type,split_ratio_new_per_old\nKO,2022-12-27,split,4\n")
+    folder = sample_folder(tmp_path / "bars")
+    desk = await copy_of(empty_desk, source=files(folder) | {"actions_path": actions})
+    store = DeskStorage(home=desk.home).store()
+    store.upsert_actions("own", [Split(symbol="KO", ex_date=TUESDAY, new_per_old=Decimal(4))], NOW)  # believed before
+    await desk.ingest(TUESDAY)
+    assert findings_of(desk)["KO"].rule is Rule.SPLIT_NOT_APPLIED
+
+    repair(desk, "KO", TUESDAY, split="1")
+    await desk.ingest(TUESDAY, fetch=False)
+    await desk.ingest(TUESDAY)
+
+    assert verdict(desk, "KO") is SymbolVerdict.PASS
+    assert store.actions("own", TUESDAY, TUESDAY) == ()
+
+
+async def test_a_split_that_the_prices_do_not_show_is_not_booked(empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path):
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,ex_date,type,split_ratio_new_per_old\nKO,2022-12-27,split,4\n")
+    desk = await copy_of(empty_desk, source=files(sample_folder(tmp_path / "bars")) | {"actions_path": actions})
+
+    await desk.ingest(TUESDAY)
+
+    assert DeskStorage(home=desk.home).store().actions("own", TUESDAY, TUESDAY) == ()
+    assert verdict(desk, "KO") is SymbolVerdict.QUARANTINE
+
+
+async def test_a_hold_counts_though_a_check_that_began_before_it_ends_after_it(
+    empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
+):
+    desk = await copy_of(empty_desk, source=files(sample_folder(tmp_path / "bars")))
+    await desk.ingest(TUESDAY)
+    passed = desk.ledger.facts.quality("own", TUESDAY)
+    assert passed is not None
+    quarantine(desk.ledger, checked(desk), "KO", actor="ann", reason="a merger is rumoured", now=NOW)
+
+    desk.ledger.facts.record_quality(passed)  # by the run beside it, which did not know
+    await desk.trade(WEDNESDAY)
+
+    assert verdict(desk, "KO") is SymbolVerdict.PASS
+    assert "KO" not in desk.orders(WEDNESDAY)

@@ -14,7 +14,7 @@ from trading.market.bar_facts import BarFacts, bar_facts
 from trading.market.bar_rules import BAR_RULES, BarRule
 from trading.market.bars import BAR_COLUMNS, DailyBars, FetchedBars, FetchStatus
 from trading.market.calendars import TradingCalendar
-from trading.market.corporate_actions import CashDividend, CorporateAction
+from trading.market.corporate_actions import CashDividend, CorporateAction, Split
 from trading.market.quality import (
     DayVerdict,
     Finding,
@@ -182,17 +182,25 @@ def clean_rows(fetched: FetchedBars, report: QualityReport) -> tuple[DailyBars, 
 
 
 def clean_actions(fetched: FetchedBars, report: QualityReport) -> list[CorporateAction]:
-    """Return the corporate actions to keep: those that the prices leave out, and no dividend of a symbol with a doubt.
+    """Return the corporate actions to keep: those that the prices leave out, and bear out.
 
-    What is kept is booked, and stays when its source mends it. Splits are kept: they change what is held.
+    What is kept is booked. So no dividend of a symbol with a doubt is kept, and no split that the prices do not show:
+    as long as they do not, what is held is worth what it was in old shares.
     """
-    doubted = {finding.symbol for finding in report.findings if finding.rule is Rule.DIVIDEND_DOUBTFUL}
-    return [
-        action
-        for action in fetched.actions
-        if fetched.bars.price_basis.leaves_out(action)
-        and not (isinstance(action, CashDividend) and action.symbol in doubted)
-    ]
+    critical = [finding for finding in report.findings if finding.severity is FindingSeverity.CRITICAL]
+    doubted = {f.symbol for f in critical if f.rule is Rule.DIVIDEND_DOUBTFUL}
+    unseen = {(f.symbol, f.session) for f in critical if f.rule in (Rule.SPLIT_NOT_APPLIED, Rule.JUMP, Rule.UNIT_ERROR)}
+
+    def is_borne_out(action: CorporateAction) -> bool:
+        match action:
+            case CashDividend():
+                return action.symbol not in doubted
+            case Split():
+                return (action.symbol, action.ex_date) not in unseen
+            case _:
+                return True
+
+    return [a for a in fetched.actions if fetched.bars.price_basis.leaves_out(a) and is_borne_out(a)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -81,6 +81,17 @@ def test_a_symbol_given_to_another_company_begins_there():
     assert adjusted[2:] == [30, 31]
 
 
+def test_a_symbol_that_one_company_left_and_another_took_is_told_apart():
+    frame = pd.concat([closes(10, 11, symbol="A"), closes(12, 13, 14, symbol="B", first=WED)])
+    frame = pd.concat([frame, closes(99, 98, symbol="A", first=THU)])
+    actions = [Rename(symbol="A", ex_date=WED, new_symbol="B"), Relisting(symbol="A", ex_date=THU)]
+
+    adjusted = adjusted_closes(frame, actions, FRI)
+
+    assert list(adjusted["B"]) == [10, 11, 12, 13, 14]
+    assert list(adjusted["A"].dropna()) == [99, 98]
+
+
 def test_washington_mutual_is_no_past_of_waste_management():
     """WM was the bank's until 2008; Waste Management, until then WMI, has it since 2009-08-05."""
     path = SHARED / "equity" / "us_equity_daily_raw.parquet"

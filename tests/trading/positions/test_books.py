@@ -273,6 +273,30 @@ def test_a_merger_for_cash_closes_the_position_at_what_it_pays():
     assert (payment.movement_type, payment.amount.amount) == (CashMovementType.MERGER, 6504)
 
 
+def test_what_a_merger_owes_is_part_of_the_equity_until_the_broker_has_booked_it():
+    bought = trades((100, 50), symbol="TWTR", day=date(2022, 10, 3))
+    bid = an_action(CashMerger(symbol="TWTR", ex_date=date(2022, 10, 28), amount_per_share=Decimal("54.20")))
+    paid = a_movement("5420", CashMovementType.MERGER, "m", symbol="TWTR", value_time=at(0, date(2022, 10, 31)))
+    by_hand = a_movement("5420", CashMovementType.ADJUSTMENT, "a", value_time=at(0, date(2022, 10, 31)))
+
+    worth = [fold_books(bought, [a_movement(5000), *more], [bid]) for more in ([], [paid], [by_hand])]
+
+    assert [(books.cash, books.due) for books in worth] == [(0, 5420), (5420, 0), (5420, 0)]
+    assert [equity(books, {}) for books in worth] == [5420] * 3
+
+
+def test_long_and_short_shares_that_come_under_one_symbol_close_each_other():
+    long = trades((10, 100), symbol="OLD", day=date(2022, 6, 1))
+    short = trades((-4, 110), symbol="NEW", day=date(2022, 6, 2))
+
+    books = fold_books(
+        [*long, *short], [], [an_action(Rename(symbol="OLD", ex_date=date(2022, 6, 9), new_symbol="NEW"))]
+    )
+
+    assert [(lot.qty, lot.px) for lot in books.positions["NEW"].lots] == [(6, 100)]
+    assert books.positions["NEW"].realized_pnl == 40  # sold at 110 what had cost 100
+
+
 def test_shares_that_became_worthless_are_a_loss_and_nothing_is_due():
     bought = trades((100, 17), symbol="LEH", day=date(2008, 9, 2))
     nothing = an_action(CashMerger(symbol="LEH", ex_date=date(2012, 3, 7), amount_per_share=Decimal(0)))
