@@ -78,7 +78,7 @@ def _volume(row: Any) -> str:
 
 
 _AGAIN = "fetch the range again, or from another source"
-_IF_TRUE = "if the move is true, put it into accepted_moves; else"
+_IF_TRUE = "if the move is true, `openbell data release` it; else"
 
 BAR_RULES = (
     BarRule(

@@ -275,8 +275,8 @@ def test_a_finding_names_what_was_found_what_was_wanted_and_what_to_do() -> None
     # The closes are 114.00 and 0.4 x 114.50 = 45.80.
     assert finding.text == (
         "AAPL on 2024-06-12: JUMP: close 45.8 after 114, a factor of 0.4018; wanted: at most 50% up or down, or 20% "
-        "where that is over 6 times the usual, unless a corporate action explains it; if the move is true, put it into "
-        "accepted_moves; else fetch the range again, or from another source"
+        "where that is over 6 times the usual, unless a corporate action explains it; if the move is true, "
+        "`openbell data release` it; else fetch the range again, or from another source"
     )
     assert check(scaled(calm_bars(), 0.4, LAST)).quarantined() == {"AAPL": finding.text}
 
