@@ -29,6 +29,7 @@ async def ingest_chains(
     underlyings: Annotated[list[str], Field(min_length=1)],
     rate: Rate,
     dividend_yield: Rate = 0.0,
+    fallbacks: list[str] | None = None,
     storage: str = "desk",
 ) -> State[Any]:
     """Fetch the option chain of each underlying, check every option, store good chains and quarantine the others.
@@ -38,10 +39,11 @@ async def ingest_chains(
         underlyings: On whom.
         rate: Interest a year, continuously compounded: 0.05 is 5 %.
         dividend_yield: Of the underlyings a year, continuously compounded.
+        fallbacks: Names of other market feed blocks, asked in this order for the chains that this one cannot give.
         storage: Name of the desk storage block.
     """
     terms = PricingTerms(rate=rate, dividend_yield=dividend_yield)
-    fetched = await ask_chains(feed, underlyings)
+    fetched = await ask_chains(feed, fallbacks or [], storage, underlyings)
     verdict, judged = await judge_chains(feed, fetched, terms, wall_clock())
     stored = await keep_chains(storage, judged, verdict)
     await publish_verdict(verdict)

@@ -30,6 +30,7 @@ async def ingest_minutes(
     symbols: Annotated[list[str], Field(min_length=1)],
     session: date | None = None,
     daily_source: str | None = None,
+    fallbacks: list[str] | None = None,
     storage: str = "desk",
 ) -> State[Any]:
     """Fetch the minute bars of a session, check them, store those of good symbols and quarantine the rest.
@@ -41,6 +42,7 @@ async def ingest_minutes(
         symbols: Of whom.
         session: Which session. None: today's.
         daily_source: Name under which the daily bars are stored that the minutes must fit. None: that of the feed.
+        fallbacks: Names of other market feed blocks, asked in this order for the symbols that this one cannot give.
         storage: Name of the desk storage block.
     """
     settings = await load(MarketFeed, feed)
@@ -48,7 +50,7 @@ async def ingest_minutes(
     if not isinstance(go, Go):
         return go
     day = go.times.session
-    fetched = await ask_minutes(feed, symbols, day)
+    fetched = await ask_minutes(feed, fallbacks or [], storage, symbols, day)
     verdict = await judge_minutes(feed, storage, fetched, day, daily_source, wall_clock())
     count = await keep_minutes(storage, fetched, verdict)
     await publish_verdict(verdict, fetched.outcomes)

@@ -200,12 +200,32 @@ async def test_chains_that_pass_are_stored_and_one_that_fails_does_not_spoil_the
     ]
 
 
-async def test_where_no_chain_comes_the_feed_is_unavailable(yahoo: Yahoo, prefect_harness: None):
+async def test_where_no_chain_comes_the_feed_is_unavailable(empty_desk: DeskFolder, copy_of: Copy, yahoo: Yahoo):
     yahoo.answers(yahoo_chains.PATH + "DOWN", "<html>", 500)
-    feed = await a_feed(yahoo)
+    desk, feed = await copy_of(empty_desk), await a_feed(yahoo)
 
     with pytest.raises(SourceUnavailable, match=r"no chain came, last: .*DOWN"):
-        await ask_chains.fn(feed, ["DOWN"])
+        await ask_chains.fn(feed, [], desk.storage, ["DOWN"])
+
+
+async def test_a_chain_and_minutes_that_the_first_feed_cannot_give_come_from_the_next(
+    empty_desk: DeskFolder, copy_of: Copy, yahoo: Yahoo
+):
+    desk, first, next_one = await copy_of(empty_desk), await a_feed(yahoo, "gone", "/gone"), await a_feed(yahoo)
+    yahoo.answers("/gone" + yahoo_chains.PATH + "FAIR", "<html>", 500)
+    yahoo.answers("/gone" + CHART + "AAPL", "<html>", 500)
+    serve_chain(yahoo, fair_options(), "FAIR", regularMarketPrice=100.0)
+    count = trade(yahoo, "AAPL", 230.0)
+    given = {"fallbacks": [next_one], "storage": desk.storage, "return_state": True}
+
+    chains = await ingest_chains(first, ["FAIR"], rate=0.05, **given)
+    minutes = await ingest_minutes(first, ["AAPL"], DAY, **given)
+
+    assert chains.message == "gone: 1 chains stored, 0 of 1 quarantined"
+    assert len(DeskStorage(home=desk.home).chain_store().read("yahoo", "FAIR").frame) == 2 * 2 * len(STRIKES)
+    assert minutes.message == f"gone {DAY}: minutes of 1 symbols, 0 quarantined, {count} bars added, 0 changed"
+    assert (await table("minutes-verdicts"))["AAPL"]["given by"] == "yahoo"
+    assert desk.ledger.providers.names() == ("gone", "yahoo")
 
 
 def test_without_quantlib_the_table_says_what_is_missing(yahoo: Yahoo, monkeypatch: pytest.MonkeyPatch):
