@@ -94,8 +94,13 @@ class Ledger:
             SchemaMismatch: it has not been migrated to this version.
             LedgerUnavailable: it cannot be read.
         """
-        engine, stop_file = place.engine(), place.stop_file
+        engine = place.engine()
         require_schema(engine)
+        return cls.on(engine, place.stop_file)
+
+    @classmethod
+    def on(cls, engine: sa.Engine, stop_file: Path) -> Self:
+        """Open the ledger on an engine whose schema is known to be of this version."""
         return cls(
             engine=engine,
             leases=SqlLeases(engine),

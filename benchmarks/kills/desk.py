@@ -15,24 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import sqlalchemy as sa
 
 from adapters.ib.broker import IbBroker
 from adapters.ib.ib_settings import IbSettings
 from adapters.ib.owner import OwnerLoop
 from adapters.ib.sessions import Sessions
 from adapters.request_budget import RequestBudget
-from adapters.sql.arming import SqlArming
-from adapters.sql.backfills import SqlBackfills
-from adapters.sql.books import SqlFacts
-from adapters.sql.broker_sessions import SqlBrokerSessions
-from adapters.sql.clearances import SqlClearances
-from adapters.sql.halts import SqlHalts
-from adapters.sql.journal import SqlJournal
-from adapters.sql.leases import SqlLeases
-from adapters.sql.outbox import SqlOutbox
-from adapters.sql.providers import SqlProviders
-from adapters.sql.repairs import SqlRepairs
 from adapters.sql.schema import migrate
 from benchmarks.desk_child import take_prefect_out
 from benchmarks.kills.plans import ACCOUNT, CLOSES, SYMBOLS, Plan, Wish
@@ -169,25 +157,7 @@ def prepare_home(home: Path) -> tuple[Ledger, Market]:
     engine.dispose()
     (home / "ledger.db").rename(home / "empty.db")
     market = Market.of(BarSource(name=SOURCE, provider=Provider.FILES, path=home / "provider.parquet"), storage)
-    return _ledger_on(storage.engine(), storage.stop_file), market
-
-
-def _ledger_on(engine: sa.Engine, stop_file: Path) -> Ledger:
-    """Open it as `Ledger.of` does, but for the look at its version: each run has a copy of the same file."""
-    return Ledger(
-        engine=engine,
-        leases=SqlLeases(engine),
-        journal=SqlJournal(engine, stop_file=stop_file),
-        facts=SqlFacts(engine),
-        halts=SqlHalts(engine, stop_file=stop_file),
-        clearances=SqlClearances(engine),
-        arming=SqlArming(engine),
-        broker_sessions=SqlBrokerSessions(engine),
-        outbox=SqlOutbox(engine),
-        providers=SqlProviders(engine),
-        repairs=SqlRepairs(engine),
-        backfills=SqlBackfills(engine),
-    )
+    return Ledger.on(storage.engine(), storage.stop_file), market
 
 
 def put_trial_in_place() -> None:
