@@ -1,4 +1,4 @@
-"""The stores of minute bars and of ticks over Delta Lake: in object storage, for desks on many machines, or in a folder.
+"""The stores of minute bars and of ticks over Delta Lake: in object storage, for many machines, or in a folder.
 
 All sources lie in one table, so that old days of all of them can be forgotten. Rows tell the version of the table that
 their writer saw: what one machine writes later has the higher number, and needs no clock.
@@ -39,9 +39,9 @@ _HOUR_US = 3_600_000_000
 
 
 class DeltaMinuteBars:
-    """A MinuteStore of one Delta Lake table, `minute_bars/rows`, by source and UTC day; of a minute the newest row counts.
+    """A MinuteStore of one Delta Lake table, `minute_bars/rows`, by source and UTC day.
 
-    Of two machines that correct the same minute at once, one counts for all minutes of its batch.
+    Of a minute the newest row counts. Of two machines that correct the same minutes at once, one counts for them all.
 
     Args:
         url: s3://bucket/prefix or that of another object storage, or a folder.
@@ -68,9 +68,11 @@ class DeltaMinuteBars:
         days = bars.frame["bar_start"].dt.strftime("%Y-%m-%d")
         stored = _newest(self._log.rows(table, _of(source) & field("day").isin(pa.array(days.unique(), pa.string()))))
         merged = merge(stored, bars.frame, MINUTE_ROWS)
-        fresh = bars.frame.take(merged.believed[merged.believed >= len(stored)] - len(stored))
-        if len(fresh):
-            told = fresh.assign(revision=table.version(), batch=_name(fresh), source=source, day=days.take(fresh.index))
+        places = merged.believed[merged.believed >= len(stored)] - len(stored)
+        if len(places):
+            fresh = bars.frame.take(places)
+            said = {"revision": table.version(), "batch": _name(fresh), "source": source}
+            told = fresh.assign(**said, day=days.to_numpy()[places])
             self._log.append(table, pa.Table.from_pandas(told, schema=MINUTE_LOG, preserve_index=False))
         return merged.count
 
@@ -218,9 +220,7 @@ def _of(source: str) -> pyarrow.compute.Expression:
     return field("source") == source
 
 
-def _between(
-    time: str, symbols: Sequence[str] | None, start: datetime, end: datetime
-) -> pyarrow.compute.Expression:
+def _between(time: str, symbols: Sequence[str] | None, start: datetime, end: datetime) -> pyarrow.compute.Expression:
     since, until = utc("start", start), utc("end", end)
     wanted = (field("day") >= f"{since:%Y-%m-%d}") & (field("day") <= f"{until - _ONE_TICK:%Y-%m-%d}")
     wanted &= (field(time) >= pa.scalar(since, TIME)) & (field(time) < pa.scalar(until, TIME))

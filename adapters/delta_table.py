@@ -10,7 +10,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from pydantic import SecretStr
 
 from trading.errors import InvalidValue, StoreCorrupt, StoreUnavailable
@@ -77,7 +77,7 @@ class LakePlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendedTable:
-    """One table; rows are added and never changed, but forgotten by the day, so any number of writers on any machines may add at once."""
+    """One table; rows are added and never changed, so any number of writers on any machines may add at once."""
 
     place: LakePlace
     name: str
@@ -138,13 +138,10 @@ class AppendedTable:
             StoreUnavailable: they could not be written.
         """
         with self._writing():
-            write_deltalake(
-                table,
-                rows.select(self.schema.names).cast(self.schema),
-                mode="append",
-                writer_properties=WriterProperties(compression="ZSTD"),
-                commit_properties=_PATIENT,
-            )
+            try:
+                self._append(table, rows)
+            except CommitFailedError:  # delta-rs 1.6: days were forgotten meanwhile, and nothing of this is committed
+                self._append(DeltaTable(self._url, storage_options=self.place.plain_options), rows)
 
     def forget_before(self, day: date) -> int:
         """Leave out the rows of the days before that one; `compact` deletes their files when their time has come.
@@ -191,6 +188,15 @@ class AppendedTable:
             hours = round(keep / timedelta(hours=1))
             table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
         return int(done["partitionsOptimized"])
+
+    def _append(self, table: DeltaTable, rows: pa.Table) -> None:
+        write_deltalake(
+            table,
+            rows.select(self.schema.names).cast(self.schema),
+            mode="append",
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=_PATIENT,
+        )
 
     @property
     def _url(self) -> str:

@@ -54,6 +54,16 @@ class MinuteStoreBattery:
 
         pd.testing.assert_frame_equal(store.read("feed", None, *ALWAYS).frame, bars.frame)
 
+    def test_what_is_left_of_a_frame_keeps_each_minute_in_its_day(self, new_store: Callable[[], MinuteStore]):
+        store, frame = new_store(), some_minutes().frame
+        rest = frame[frame["symbol"] == "KO"].iloc[::-1]
+
+        added = store.upsert(MinuteBars(frame=rest, source="feed")).added
+        none = store.upsert(MinuteBars(frame=rest.head(0), source="feed"))
+
+        assert (added, none) == (4, UpsertCount(added=0, changed=0, unchanged=0))
+        assert store.read("feed", None, LAST_HOUR, MIDNIGHT).frame["close"].to_list() == [59.0, 60.0]
+
     def test_a_corrected_minute_replaces_the_old_one_and_the_same_again_changes_nothing(
         self, new_store: Callable[[], MinuteStore]
     ):
