@@ -223,17 +223,18 @@ def sorted_bars(table: pa.Table) -> pd.DataFrame:
     return _frame(table, _ranks(table).argsort(kind="stable"))
 
 
-def newest_bars(table: pa.Table, age: Sequence[str] = ("known_at",)) -> pd.DataFrame:
-    """Return bars of any order by symbol and session; of several versions of one bar the newest, if it is believed.
+def newest_bars(table: pa.Table, age: Sequence[str] = ("known_at",), time: str = "session") -> pd.DataFrame:
+    """Return bars of any order by symbol and time; of several versions of one bar the newest, if it is believed.
 
     Args:
         table: with `withdrawn` where a version may say that the bar is believed no longer.
         age: the columns that tell which version is newer, the first one first.
+        time: the column of the bar's time.
     """
-    ranks, sessions = _ranks(table), _integers(table, "session")
-    order = np.lexsort([*(_integers(table, name) for name in reversed(age)), sessions, ranks])
+    ranks, times = _ranks(table), _integers(table, time)
+    order = np.lexsort([*(_integers(table, name) for name in reversed(age)), times, ranks])
     is_last = np.ones(len(order), np.bool_)
-    is_last[:-1] = (np.diff(ranks[order]) != 0) | (np.diff(sessions[order]) != 0)
+    is_last[:-1] = (np.diff(ranks[order]) != 0) | (np.diff(times[order]) != 0)
     if "withdrawn" in table.column_names:
         is_last &= ~table.column("withdrawn").to_numpy()[order]
     return _frame(table, order[is_last])

@@ -1,16 +1,16 @@
 """Delta Lake tables that are only added to, in a folder or in object storage, and what goes wrong with them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from pydantic import SecretStr
 
 from trading.errors import InvalidValue, StoreCorrupt, StoreUnavailable
@@ -119,15 +119,17 @@ class AppendedTable:
                     raise
                 return made_meanwhile
 
-    def rows(self, table: DeltaTable, wanted: pyarrow.compute.Expression) -> pa.Table:
-        """Return the wanted rows.
+    def rows(
+        self, table: DeltaTable, wanted: pyarrow.compute.Expression, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return the wanted rows; all columns when None.
 
         Raises:
             StoreUnavailable: the storage cannot be reached.
             StoreCorrupt: a file is missing or damaged.
         """
         with self._reading():
-            return table.to_pyarrow_dataset().to_table(filter=wanted).select(self.schema.names)
+            return table.to_pyarrow_dataset().to_table(list(columns or self.schema.names), filter=wanted)
 
     def append(self, table: DeltaTable, rows: pa.Table) -> None:
         """Add rows: all of them or none.
@@ -136,28 +138,65 @@ class AppendedTable:
             StoreUnavailable: they could not be written.
         """
         with self._writing():
-            write_deltalake(
-                table,
-                rows.select(self.schema.names).cast(self.schema),
-                mode="append",
-                writer_properties=WriterProperties(compression="ZSTD"),
-                commit_properties=_PATIENT,
-            )
+            try:
+                self._append(table, rows)
+            except CommitFailedError:  # delta-rs 1.6: days were forgotten meanwhile, and nothing of this is committed
+                self._append(DeltaTable(self._url, storage_options=self.place.plain_options), rows)
 
-    def compact(self, keep: timedelta) -> None:
-        """Join small files, and delete those that were joined longer than `keep` ago.
+    def forget_before(self, day: date) -> int:
+        """Leave out the rows of the days before that one; `compact` deletes their files when their time has come.
+
+        For tables that are partitioned by `day`, written 2024-01-02.
+
+        Returns:
+            How many parts, as `partition_by` makes them, are gone.
 
         Raises:
             StoreUnavailable: it could not be done; the rows are as they were.
         """
         table = self.open()
         if table is None:
-            return
+            return 0
         with self._writing():
-            table.optimize.compact(writer_properties=WriterProperties(compression="ZSTD"), commit_properties=_PATIENT)
+            old = sum(part["day"] < day.isoformat() for part in table.partitions())
+            if old:
+                table.delete(f"day < '{day.isoformat()}'", commit_properties=_PATIENT)
+        return old
+
+    def compact(self, keep: timedelta, last: date | None = None) -> int:
+        """Join small files, and delete those that were joined or forgotten longer than `keep` ago.
+
+        Args:
+            last: of a table that is partitioned by `day`, leave the days after that one as they are.
+
+        Returns:
+            How many parts, as `partition_by` makes them, had small files.
+
+        Raises:
+            StoreUnavailable: it could not be done; the rows are as they were.
+        """
+        table = self.open()
+        if table is None:
+            return 0
+        with self._writing():
+            done = table.optimize.compact(
+                partition_filters=None if last is None else [("day", "<=", last.isoformat())],
+                writer_properties=WriterProperties(compression="ZSTD"),
+                commit_properties=_PATIENT,
+            )
             table.create_checkpoint()
             hours = round(keep / timedelta(hours=1))
             table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
+        return int(done["partitionsOptimized"])
+
+    def _append(self, table: DeltaTable, rows: pa.Table) -> None:
+        write_deltalake(
+            table,
+            rows.select(self.schema.names).cast(self.schema),
+            mode="append",
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=_PATIENT,
+        )
 
     @property
     def _url(self) -> str:

@@ -69,9 +69,9 @@ class ParquetTicks:
         """
         source, kind, added = source_folder(self._root, ticks.source), ticks.kind, 0
         for hour, rows in ticks.frame.groupby(ticks.frame[kind.time].dt.floor("h"), sort=True):
-            table = pa.Table.from_pandas(rows, schema=_schema(kind), preserve_index=False)
+            table = pa.Table.from_pandas(rows, schema=tick_schema(kind), preserve_index=False)
             with locked(source, kind):
-                added += _append(source / kind / f"{hour:%Y-%m-%d}", f"{hour:%H}", table, _digest(rows))
+                added += _append(source / kind / f"{hour:%Y-%m-%d}", f"{hour:%H}", table, rows_digest(rows))
         return added
 
     def read(self, source: str, kind: TickKind, symbols: Sequence[str] | None, start: datetime, end: datetime) -> Ticks:
@@ -86,14 +86,14 @@ class ParquetTicks:
         if symbols is not None:
             wanted &= field("symbol").isin(pa.array(symbols, pa.string()))
         folder = source_folder(self._root, source)
-        tables = [_schema(kind).empty_table()]
+        tables = [tick_schema(kind).empty_table()]
         with held_for_reading(folder, kind):
             hours = list(_hours(folder / kind, since, until))
         for day, hour in hours:
             with held_for_reading(folder, kind):
                 files = {f.path: _opened(f) for f in _counting(day, hour)}
             if files:
-                tables.append(read_open(files, _schema(kind), wanted))
+                tables.append(read_open(files, tick_schema(kind), wanted))
         return Ticks(frame=pa.concat_tables(tables).to_pandas(), kind=kind, source=source)
 
     def compact(self, now: datetime) -> int:
@@ -154,7 +154,7 @@ def _compact(source: Path, kind: TickKind, day: Path, hour: str) -> bool:
         counting = _counting(day, hour)
     has_parts = any(not f.is_joined for f in counting)
     if has_parts:
-        table = pa.concat_tables([read_whole(f.path, _schema(kind)) for f in counting])
+        table = pa.concat_tables([read_whole(f.path, tick_schema(kind)) for f in counting])
         table = table.replace_schema_metadata({DIGESTS_KEY: ",".join(sorted(_digests(counting)))})
         write_durably(table, day / f"{hour}.hour-{counting[-1].number:08}.parquet")
     with locked(source, kind):  # no one is opening what is deleted
@@ -223,13 +223,14 @@ def _days(folder: Path, since: pd.Timestamp | None, until: pd.Timestamp) -> list
     ]
 
 
-def _schema(kind: TickKind) -> pa.schema:
+def tick_schema(kind: TickKind) -> pa.Schema:
+    """Return how ticks of that kind are stored."""
     types = {"float64": pa.float64(), "str": pa.string(), TIME_DTYPE: TIME}
     return pa.schema([(name, types[wanted]) for name, wanted in dtypes(kind).items()])
 
 
-def _digest(rows: pd.DataFrame) -> str:
-    """Return what names these ticks for ever; equal ones have equal names."""
+def rows_digest(rows: pd.DataFrame) -> str:
+    """Return what names these rows for ever; equal ones have equal names."""
     digest = hashlib.sha256(f"{len(rows)}".encode())
     for column in (rows[name] for name in rows.columns):
         if column.dtype.kind == "f":

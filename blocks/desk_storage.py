@@ -17,9 +17,11 @@ from adapters.sql.ledger import LedgerPlace
 from blocks.alert_channels import AlertChannels
 from trading.errors import InvalidValue
 from trading.market.bars import BarStore
+from trading.market.minute_bars import MinuteStore
+from trading.market.ticks import TickStore
 
 if TYPE_CHECKING:
-    from adapters.delta_bars import DeltaBars
+    from adapters.delta_intraday import Lake
 
 
 class DeskStorage(Block):
@@ -38,7 +40,7 @@ class DeskStorage(Block):
 
     bars_url: str | None = Field(
         default=None,
-        description="Where the bars lie when not in the desk's folder, for desks on several machines: such as "
+        description="Where bars and ticks lie when not in the desk's folder, for desks on several machines: such as "
         "s3://bucket/prefix. Needs the extra lake.",
     )
     bars_storage_options: SecretDict = Field(  # the server shows the values of a dict[str, SecretStr]
@@ -82,40 +84,55 @@ class DeskStorage(Block):
         return LedgerPlace(home=self.home, url=self.ledger_url.get_secret_value() if self.ledger_url else None)
 
     def store(self) -> BarStore:
-        """Return the bar store.
+        """Return the store of daily bars.
 
         Raises:
             InvalidValue: bars_url is no address, or what it needs is not installed.
         """
-        return ParquetBars(self.home / "bars") if self.bars_url is None else self._lake(self.bars_url)
+        return ParquetBars(self.home / "bars") if self.bars_url is None else self._lake(self.bars_url).bars
 
-    def compact_bars(self, sources: Collection[str]) -> int:
-        """Join the small files that writing to object storage leaves; return of how many sources.
+    def minute_store(self) -> MinuteStore:
+        """Return the store of minute bars.
 
-        In a folder there are none.
+        Raises:
+            InvalidValue: as `store`.
         """
         if self.bars_url is None:
-            return 0
-        for source in sources:
-            self._lake(self.bars_url).compact(source)
-        return len(sources)
+            return ParquetMinuteBars(self.home / "minute_bars")
+        return self._lake(self.bars_url).minutes
 
-    def _lake(self, url: str) -> "DeltaBars":
-        try:
-            from adapters.delta_bars import DeltaBars
-        except ModuleNotFoundError as exc:
-            raise InvalidValue("bars_url", url, "empty, or install openbell with its extra `lake`") from exc
-        options = self.bars_storage_options.get_secret_value()
-        return DeltaBars(url, {name: SecretStr(str(value)) for name, value in options.items()})
+    def tick_store(self) -> TickStore:
+        """Return the store of ticks.
 
-    def minute_store(self) -> ParquetMinuteBars:
-        """Return the store of minute bars."""
-        return ParquetMinuteBars(self.home / "minute_bars")
+        Raises:
+            InvalidValue: as `store`.
+        """
+        return ParquetTicks(self.home / "ticks") if self.bars_url is None else self._lake(self.bars_url).ticks
 
     def chain_store(self) -> ParquetChains:
         """Return the store of option chains."""
         return ParquetChains(self.home / "chains")
 
-    def tick_store(self) -> ParquetTicks:
-        """Return the store of ticks."""
-        return ParquetTicks(self.home / "ticks")
+    def compact_bars(self, sources: Collection[str]) -> int:
+        """Join the small files that writing daily and minute bars to object storage leaves.
+
+        In a folder there are none.
+
+        Returns:
+            Of how many sources the daily bars were joined.
+        """
+        if self.bars_url is None:
+            return 0
+        lake = self._lake(self.bars_url)
+        for source in sources:
+            lake.bars.compact(source)
+        lake.minutes.compact()
+        return len(sources)
+
+    def _lake(self, url: str) -> "Lake":
+        try:
+            from adapters.delta_intraday import Lake
+        except ModuleNotFoundError as exc:
+            raise InvalidValue("bars_url", url, "empty, or install openbell with its extra `lake`") from exc
+        options = self.bars_storage_options.get_secret_value()
+        return Lake.at(url, {name: SecretStr(str(value)) for name, value in options.items()})

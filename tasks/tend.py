@@ -17,10 +17,10 @@ async def tend(
 ) -> dict[str, Any]:
     """Compact ticks and the bars of object storage, forget old ticks and minutes; doing it again changes nothing."""
     ticks, minutes = storage.tick_store(), storage.minute_store()
-    done: dict[str, Any] = {"hours of ticks compacted": await asyncio.to_thread(ticks.compact, now)}
+    done: dict[str, Any] = {"stretches of ticks compacted": await asyncio.to_thread(ticks.compact, now)}
     if keep_tick_days is not None:
         day = (now - timedelta(days=keep_tick_days)).date()
-        done["hours of ticks forgotten"] = await asyncio.to_thread(ticks.forget_before, day)
+        done["days of ticks forgotten"] = await asyncio.to_thread(ticks.forget_before, day)
     if keep_minute_days is not None:
         day = (now - timedelta(days=keep_minute_days)).date()
         done["days of minutes forgotten"] = await asyncio.to_thread(minutes.forget_before, day)

@@ -1,8 +1,8 @@
 """The store of ticks: every tick is seen once, whatever is killed and whoever reads meanwhile."""
 
 import multiprocessing
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -13,71 +13,15 @@ from hypothesis import strategies as st
 
 from adapters import parquet_ticks
 from adapters.parquet_ticks import ParquetTicks
-from trading.errors import InvalidValue, StoreCorrupt
-from trading.market.ticks import TickKind, Ticks, ticks_frame
-
-OPEN = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
-LATER = OPEN + timedelta(days=3)
-ALWAYS = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC))
+from tests.intraday_store_battery import ALWAYS, LATER, OPEN, TickStoreBattery, prices, some_trades
+from trading.errors import StoreCorrupt
+from trading.market.ticks import TickKind
 
 
-def some_trades(seconds: Sequence[float], price: float = 59.0, symbol: str = "KO", source: str = "feed") -> Ticks:
-    rows = pd.DataFrame({"traded_at": [OPEN + timedelta(seconds=s) for s in seconds]})
-    rows = rows.assign(symbol=symbol, received_at=OPEN, price=price, size=100.0, exchange="N", conditions="@,T")
-    return Ticks(frame=ticks_frame(rows, TickKind.TRADES), kind=TickKind.TRADES, source=source)
-
-
-def prices(store: ParquetTicks, symbols: Sequence[str] | None = None) -> list[float]:
-    return store.read("feed", TickKind.TRADES, symbols, *ALWAYS).frame["price"].to_list()
-
-
-def test_ticks_come_back_as_they_went_in_and_in_that_order(tmp_path: Path):
-    store, trades = ParquetTicks(tmp_path), some_trades([2, 0.000001, 1])
-
-    added = store.append(trades)
-
-    assert added == 3
-    pd.testing.assert_frame_equal(store.read("feed", TickKind.TRADES, None, *ALWAYS).frame, trades.frame)
-
-
-def test_quotes_and_trades_lie_apart(tmp_path: Path):
-    store = ParquetTicks(tmp_path)
-    rows = pd.DataFrame({"symbol": ["KO"], "quoted_at": [OPEN], "received_at": [OPEN], "bid": [59.0], "bid_size": [1]})
-    quotes = Ticks(frame=ticks_frame(rows, TickKind.QUOTES), kind=TickKind.QUOTES, source="feed")
-
-    store.append(quotes)
-    store.append(some_trades([1]))
-
-    pd.testing.assert_frame_equal(store.read("feed", TickKind.QUOTES, ["KO"], *ALWAYS).frame, quotes.frame)
-    assert prices(store) == [59.0]
-
-
-def test_ticks_are_cut_by_symbol_and_by_time_the_end_left_out(tmp_path: Path):
-    store = ParquetTicks(tmp_path)
-    store.append(some_trades([0, 1800, 3600], price=59.0))
-    store.append(some_trades([0, 1800], price=161.0, symbol="IBM"))
-
-    def read(symbols: Sequence[str] | None, start: float, end: float) -> list[float]:
-        times = OPEN + timedelta(seconds=start), OPEN + timedelta(seconds=end)
-        return store.read("feed", TickKind.TRADES, symbols, *times).frame["price"].to_list()
-
-    assert read(None, 0, 1800) == [59.0, 161.0]
-    assert read(["IBM"], 0, 1801) == [161.0, 161.0]
-    assert read(["KO"], 1, 3600) == [59.0]
-    assert read([], 0, 3600) == []
-    assert read(None, 7200, 9000) == []
-
-
-def test_appending_the_same_ticks_again_adds_none_even_after_they_were_joined(tmp_path: Path):
-    store = ParquetTicks(tmp_path)
-    store.append(some_trades([1, 2, 1900]))
-
-    again = store.append(some_trades([1, 2, 1900]))
-    joined = store.compact(LATER)
-    once_more = store.append(some_trades([1, 2, 1900]))
-
-    assert (again, joined, once_more) == (0, 2, 0)
-    assert len(prices(store)) == 3
+class TestParquetTicks(TickStoreBattery):
+    @pytest.fixture
+    def new_store(self, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], ParquetTicks]:
+        return lambda: ParquetTicks(tmp_path_factory.mktemp("ticks"))
 
 
 def test_only_hours_that_are_over_are_joined_and_a_late_tick_joins_them_later(tmp_path: Path):
@@ -93,22 +37,6 @@ def test_only_hours_that_are_over_are_joined_and_a_late_tick_joins_them_later(tm
     files = sorted(p.name.split("-")[0] for p in tmp_path.rglob("*.parquet"))
     assert files == ["14.hour", "15.part"]
     assert prices(store) == [1.0, 2.0, 3.0, 1900.0]
-
-
-def test_old_days_are_forgotten_as_a_whole(tmp_path: Path):
-    store = ParquetTicks(tmp_path)
-    day = 86_400
-    store.append(some_trades([0, day, 2 * day], price=1.0))
-    store.append(some_trades([0], source="other"))
-
-    forgotten = store.forget_before(date(2024, 1, 3))
-
-    assert forgotten == 2
-    assert [t.date() for t in store.read("feed", TickKind.TRADES, None, *ALWAYS).frame["traded_at"]] == [
-        date(2024, 1, 3),
-        date(2024, 1, 4),
-    ]
-    assert store.append(some_trades([0])) == 1
 
 
 class Killed(BaseException):
@@ -234,8 +162,3 @@ def test_a_damaged_part_is_named_and_never_joined(tmp_path: Path):
         store.compact(LATER)
 
     assert part.read_bytes() == b"PAR1"
-
-
-def test_a_source_name_that_could_leave_the_folder_is_refused(tmp_path: Path):
-    with pytest.raises(InvalidValue, match="names a folder"):
-        ParquetTicks(tmp_path).append(some_trades([1], source="../feed"))

@@ -30,7 +30,7 @@ def test_bars_lie_in_the_desk_s_folder_or_at_a_url(tmp_path: Path, elsewhere: st
 
 
 def test_what_a_url_needs_is_named_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "adapters.delta_bars", None)
+    monkeypatch.setitem(sys.modules, "adapters.delta_intraday", None)
 
     with pytest.raises(InvalidValue, match="install openbell with its extra `lake`"):
         DeskStorage(home=tmp_path, bars_url="s3://bars/desk").store()

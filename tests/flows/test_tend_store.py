@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pytest
 
 from blocks.desk_storage import DeskStorage
 from flows.tend_store import tend_store
@@ -24,9 +25,13 @@ def a_minute(at: datetime) -> MinuteBars:
     )
 
 
-async def test_old_ticks_and_minutes_are_forgotten_and_daily_bars_stay(fresh_desk: DeskFolder, copy_of: Copy):
+@pytest.mark.parametrize(("elsewhere", "joined", "sources"), [(None, 2, 0), ("lake", 1, 1)])
+async def test_old_ticks_and_minutes_are_forgotten_and_daily_bars_stay(
+    fresh_desk: DeskFolder, copy_of: Copy, elsewhere: str | None, joined: int, sources: int
+):
     desk = await copy_of(fresh_desk)
-    storage = DeskStorage(home=desk.home)
+    storage = DeskStorage(home=desk.home, bars_url=elsewhere and str(desk.home / elsewhere))
+    await storage.save(desk.storage, overwrite=True)
     for at in (OLD, NEW, NEW + timedelta(minutes=1)):
         storage.tick_store().append(trades(at))
         storage.minute_store().upsert(a_minute(at))
@@ -35,9 +40,9 @@ async def test_old_ticks_and_minutes_are_forgotten_and_daily_bars_stay(fresh_des
     state = await tend_store(desk.storage, keep_tick_days=30, keep_minute_days=30, return_state=True)
     again = await tend_store(desk.storage, keep_tick_days=30, keep_minute_days=30, return_state=True)
 
-    counts = "hours of ticks compacted, {} hours of ticks forgotten, {} days of minutes forgotten"
-    assert state.message == "2 " + counts.format(1, 1) + ", 0 sources of daily bars compacted"
-    assert again.message == "0 " + counts.format(0, 0) + ", 0 sources of daily bars compacted"
+    counts = "stretches of ticks compacted, {} days of ticks forgotten, {} days of minutes forgotten"
+    assert state.message == f"{joined} " + counts.format(1, 1) + f", {sources} sources of daily bars compacted"
+    assert again.message == "0 " + counts.format(0, 0) + f", {sources} sources of daily bars compacted"
     kept = storage.tick_store().read("own", TickKind.TRADES, None, OLD, NEW + timedelta(days=1))
     assert list(kept.frame["traded_at"]) == [NEW, NEW + timedelta(minutes=1)]
     assert len(storage.minute_store().read("own", None, OLD, NEW + timedelta(days=1)).frame) == 2

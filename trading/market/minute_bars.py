@@ -6,7 +6,7 @@ minute in which nothing was traded has no row. Prices are raw, float64, in the c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from trading.errors import BarsInvalid
 from trading.market.adjustments import wide_closes
-from trading.market.bars import PRICE_COLUMNS, FetchOutcome
+from trading.market.bars import PRICE_COLUMNS, FetchOutcome, UpsertCount
 
 MINUTE_COLUMNS = ("symbol", "bar_start", *PRICE_COLUMNS, "volume")
 TIME_DTYPE = "datetime64[us, UTC]"
@@ -67,6 +67,29 @@ class MinuteBarSource(Protocol):
             InvalidValue: the range ends before it begins, or is not one that the provider keeps.
             SourceUnavailable: the provider as a whole did not answer properly.
         """
+        ...
+
+
+class MinuteStore(Protocol):
+    """Where checked minute bars are kept. A bar that is corrected is replaced: of minutes no versions are kept."""
+
+    def upsert(self, bars: MinuteBars) -> UpsertCount:
+        """Write the bars durably; they replace rows of the same source, symbol and minute.
+
+        Repeating it changes nothing.
+        """
+        ...
+
+    def read(self, source: str, symbols: Sequence[str] | None, start: datetime, end: datetime) -> MinuteBars:
+        """Return the stored bars that start in [start, end) by symbol and time; all symbols when None.
+
+        Raises:
+            StoreCorrupt: a file cannot be read.
+        """
+        ...
+
+    def forget_before(self, day: date) -> int:
+        """Forget the days before that one, UTC, of every source; return how many days of a source are gone."""
         ...
 
 

@@ -5,9 +5,11 @@ in units; NaN is a side that nobody quotes. Times are UTC. Rows are in order of 
 two ticks may bear the same one, and an exchange may send a correction late.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Protocol
 
 import pandas as pd
 
@@ -58,6 +60,37 @@ class Ticks:
         for name in (self.kind.time, "received_at"):
             if self.frame[name].isna().any():
                 raise TicksInvalid(self.source, f"a tick has no {name}")
+
+
+class TickStore(Protocol):
+    """Where ticks are kept in the order in which they arrived."""
+
+    def append(self, ticks: Ticks) -> int:
+        """Write the ticks durably after those there are; appending exactly the same ones again changes nothing.
+
+        Returns:
+            How many ticks were not there yet.
+        """
+        ...
+
+    def read(self, source: str, kind: TickKind, symbols: Sequence[str] | None, start: datetime, end: datetime) -> Ticks:
+        """Return the ticks whose time is in [start, end), all symbols when None: by hour, and in it as they arrived.
+
+        Raises:
+            StoreCorrupt: a file cannot be read.
+        """
+        ...
+
+    def compact(self, now: datetime) -> int:
+        """Join small files of what is over; return of how many hours or days of a source and kind.
+
+        Repeating it changes nothing, and no tick is lost by it.
+        """
+        ...
+
+    def forget_before(self, day: date) -> int:
+        """Forget the days before that one, UTC, of every source; return how many days of a source and kind are gone."""
+        ...
 
 
 def dtypes(kind: TickKind) -> Mapping[str, str]:
