@@ -164,6 +164,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "trade-session",
         "reconcile-day",
         "backfill-bars",
+        "tend-store",
         "check-books",
         "prove-readiness",
         "ingest-minutes",
