@@ -177,6 +177,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "flows.trade_session.trade_session",
         "flows.reconcile_day.reconcile_day",
         "flows.backfill_bars.backfill_bars",
+        "flows.tend_store.tend_store",
         "flows.check_books.check_books",
         "flows.prove_readiness.prove_readiness",
         "flows.ingest_minutes.ingest_minutes",
