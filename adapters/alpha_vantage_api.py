@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
-import httpx
 from pydantic import SecretStr
 
 from adapters.alpha_vantage_bars import BAD_KEY, BASE_URL, ERROR, PATH, UNKNOWN, WHOLE_PROVIDER
 from adapters.json_api import JsonApi, without_key
 from adapters.quoted_rows import SHOWN, quoted
+from adapters.source_budget import SourceBudget
 from trading.errors import SourceUnavailable, UnknownSymbol
 
 NO_ARTICLES = "No articles found"  # under Information, which else says that we are limited
@@ -23,16 +23,24 @@ class AlphaVantageApi:
     Args:
         api_key: never in a message, although Alpha Vantage repeats it in its own.
         base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
+        timeout: for each request.
+        budget: of requests with this key, whatever they ask for; None where they are not limited.
         name: of the source, in messages.
 
     Source: alphavantage.co/documentation.
     """
 
-    def __init__(self, api_key: SecretStr, base_url: str | None, timeout: timedelta, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: SecretStr,
+        base_url: str | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+        budget: SourceBudget | None = None,
+        name: str = "alpha_vantage",
+    ) -> None:
         self.name, self.key = name, api_key
-        self._json = JsonApi(name, base_url or BASE_URL, key=api_key, key_parameter="apikey", timeout=timeout)
-        self._url = (base_url or BASE_URL).rstrip("/") + PATH
-        self._seconds = timeout.total_seconds()
+        self._json = JsonApi(name, base_url or BASE_URL, key=api_key, timeout=timeout, budget=budget)
 
     def ask(self, function: str, parameters: Mapping[str, str], *, symbol: str = "") -> Mapping[str, object]:
         """Return the JSON object of an answer; an empty one when it is that there are no articles.
@@ -65,14 +73,13 @@ class AlphaVantageApi:
         Raises:
             SourceUnavailable: it limits or refuses us, or does not answer properly.
         """
-        parameters = {"function": function, **parameters, "apikey": self.key.get_secret_value()}
         try:
-            answer = httpx.get(self._url, params=parameters, timeout=self._seconds, follow_redirects=False)
-        except httpx.HTTPError as exc:
-            raise self.unavailable(function, f"{type(exc).__name__} {exc}".rstrip()) from None
-        rows = _rows(answer.text, columns) if answer.status_code == HTTPStatus.OK else None
+            status, text = self._json.get_text(PATH, {"function": function, **parameters})
+        except SourceUnavailable as exc:
+            raise SourceUnavailable(self.name, f"{function}: {exc.why.removeprefix(f'{PATH}: ')}") from None
+        rows = _rows(text, columns) if status == HTTPStatus.OK else None
         if rows is None:
-            raise self.unavailable(function, f"{answer.status_code} and no such table: {' '.join(answer.text.split())}")
+            raise self.unavailable(function, f"{status} and no such table: {' '.join(text.split())}")
         return rows
 
     def unavailable(self, what: str, why: object) -> SourceUnavailable:

@@ -1,10 +1,9 @@
 """Option chains from Alpha Vantage by one GET: of a session's end, or of this moment for those who pay for it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
-from pydantic import SecretStr
 
 from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted, same_code
@@ -25,28 +24,22 @@ class AlphaVantageChains:
     It tells no price of the underlying. All options are taken for American ones on 100 shares.
 
     Args:
-        api_key: never in a message, although Alpha Vantage repeats it in its own.
+        api: how it is asked.
         realtime: ask for this moment; a plan of 600 requests a minute is needed.
         mic: ISO 10383 code of the exchange of all underlyings; in the USA a dot is a share class.
-        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
 
     Source: alphavantage.co/documentation, "Historical Options" and "Realtime Options".
     """
 
     def __init__(
-        self,
-        *,
-        api_key: SecretStr,
-        now: Callable[[], datetime],
-        realtime: bool = False,
-        mic: str = "XNYS",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
-        name: str = "alpha_vantage",
+        self, api: AlphaVantageApi, *, now: Callable[[], datetime], realtime: bool = False, mic: str = "XNYS"
     ) -> None:
-        self.name = name
-        self._now, self._realtime, self._mic = now, realtime, mic
-        self._api = AlphaVantageApi(api_key, base_url, timeout, name)
+        self._api, self._now, self._realtime, self._mic = api, now, realtime, mic
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        return self._api.name
 
     def fetch(self, underlying: str) -> OptionChain:
         """Return the whole chain; its `at` is the close of its session, or now.

@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pandas as pd
-from pydantic import SecretStr
 
 from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted
@@ -56,26 +55,20 @@ class AlphaVantageIndicators:
 
     Args:
         indicators: of INDICATORS; each costs a request.
-        api_key: never in a message, although Alpha Vantage repeats it in its own.
-        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
+        api: how it is asked.
 
     Source: alphavantage.co/documentation, "Economic Indicators".
     """
 
-    def __init__(
-        self,
-        indicators: Sequence[str] = tuple(INDICATORS),
-        *,
-        api_key: SecretStr,
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
-        name: str = "alpha_vantage",
-    ) -> None:
+    def __init__(self, api: AlphaVantageApi, indicators: Sequence[str] = tuple(INDICATORS)) -> None:
         if strange := set(indicators) - set(INDICATORS):
             raise InvalidValue("indicators", ", ".join(sorted(strange)), f"among {', '.join(INDICATORS)}")
-        self.name = name
-        self._indicators = tuple(indicators)
-        self._api = AlphaVantageApi(api_key, base_url, timeout, name)
+        self._api, self._indicators = api, tuple(indicators)
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        return self._api.name
 
     def events(self, first: date, last: date) -> tuple[EconomicEvent, ...]:
         """Return the numbers that became known from `first` to `last`, both included, by day.
@@ -119,27 +112,21 @@ class AlphaVantageEarnings:
     Args:
         symbols: whose results; those of all companies when empty.
         mic: ISO 10383 code of the exchange of all symbols; in the USA a dot is a share class.
-        api_key: never in a message, although Alpha Vantage repeats it in its own.
-        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
+        api: how it is asked.
 
     Source: alphavantage.co/documentation, "Earnings Calendar".
     """
 
     def __init__(
-        self,
-        symbols: Sequence[str] = (),
-        *,
-        api_key: SecretStr,
-        now: Callable[[], datetime],
-        mic: str = "XNYS",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
-        name: str = "alpha_vantage",
+        self, api: AlphaVantageApi, symbols: Sequence[str] = (), *, now: Callable[[], datetime], mic: str = "XNYS"
     ) -> None:
-        self.name = name
+        self._api, self._now = api, now
         self._ours = {dashed(symbol, mic): symbol for symbol in symbols}
-        self._now = now
-        self._api = AlphaVantageApi(api_key, base_url, timeout, name)
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        return self._api.name
 
     def events(self, first: date, last: date) -> tuple[EconomicEvent, ...]:
         """Return the announced results from `first` to `last`, both included, by day; of the past there are none.

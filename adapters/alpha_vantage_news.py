@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pydantic import SecretStr
-
 from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.quoted_rows import quoted
 from adapters.quoted_values import Unusable, quoted_objects
@@ -21,25 +19,19 @@ class AlphaVantageNews:
     Times are taken for UTC, as its documentation names no zone. A headline's id is its address.
 
     Args:
-        api_key: never in a message, although Alpha Vantage repeats it in its own.
+        api: how it is asked.
         mic: ISO 10383 code of the exchange of all symbols; in the USA a dot is a share class.
-        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
 
     Source: alphavantage.co/documentation, "Market News & Sentiment".
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: SecretStr,
-        mic: str = "XNYS",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
-        name: str = "alpha_vantage",
-    ) -> None:
-        self.name = name
-        self._mic = mic
-        self._api = AlphaVantageApi(api_key, base_url, timeout, name)
+    def __init__(self, api: AlphaVantageApi, *, mic: str = "XNYS") -> None:
+        self._api, self._mic = api, mic
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        return self._api.name
 
     def headlines(self, symbols: Sequence[str], since: datetime, until: datetime) -> tuple[Headline, ...]:
         """Return the headlines about these symbols, of all when none is named; by time, `until` excluded.

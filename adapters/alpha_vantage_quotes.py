@@ -1,10 +1,9 @@
 """Last prices from Alpha Vantage, GLOBAL_QUOTE: one GET for each symbol, and neither bid nor ask."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
-from pydantic import SecretStr
 
 from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.json_api import without_key
@@ -29,30 +28,29 @@ class AlphaVantageQuotes:
     """The last price of each symbol, without a time of day: Alpha Vantage tells the day only.
 
     Args:
-        api_key: never in a message, although Alpha Vantage repeats it in its own.
+        api: how it is asked.
         entitled: what the key is paid for: LIVE or DELAYED; DELAYED_FROZEN, the last session's end, is free.
         mic: ISO 10383 code of the exchange of all symbols; in the USA a dot is a share class.
-        base_url: another address to ask, such as a proxy's; None for Alpha Vantage's own.
 
     Source: alphavantage.co/documentation, "Quote Endpoint".
     """
 
     def __init__(
         self,
+        api: AlphaVantageApi,
         *,
-        api_key: SecretStr,
         now: Callable[[], datetime],
         entitled: QuoteKind = QuoteKind.DELAYED_FROZEN,
         mic: str = "XNYS",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        name: str = "alpha_vantage",
     ) -> None:
         if entitled not in ENTITLEMENTS:
             raise InvalidValue("entitled", entitled.value, f"one of {', '.join(ENTITLEMENTS)}")
-        self.name = name
-        self._now, self._entitled, self._mic = now, entitled, mic
-        self._api = AlphaVantageApi(api_key, base_url, timeout, name)
+        self._api, self._now, self._entitled, self._mic = api, now, entitled, mic
+
+    @property
+    def name(self) -> str:
+        """Return the provider's name."""
+        return self._api.name
 
     def fetch(self, symbols: Sequence[str]) -> FetchedQuotes:
         """Return the last price of each symbol, one request after the other.

@@ -27,7 +27,7 @@ def _hide_query(record: logging.LogRecord) -> bool:
 
 
 class JsonApi:
-    """Asks for JSON, one request at a time.
+    """Asks for JSON, or another text, one request at a time.
 
     Args:
         name: of the provider, in messages.
@@ -64,19 +64,32 @@ class JsonApi:
         """Return the status and the answer's JSON; an answer of 4xx has a meaning only its asker knows.
 
         Raises:
-            SourceUnavailable: no answer, 401, 403, 429, 5xx, a redirection, something that is not JSON, or no room in
-                the budget.
+            SourceUnavailable: as `get_text`, or something that is not JSON.
         """
+        answer = self._answer(path, parameters)
+        try:
+            return answer.status_code, json.loads(answer.content, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError):
+            why = f"{answer.status_code} and no JSON: {_shown(answer, self._key)}"
+        raise SourceUnavailable(self._name, f"{path}: {why}")
+
+    def get_text(self, path: str, parameters: Mapping[str, str]) -> tuple[int, str]:
+        """Return the status and the answer as it came; it may repeat the key.
+
+        Raises:
+            SourceUnavailable: no answer, 401, 403, 429, 5xx, a redirection, or no room in the budget.
+        """
+        answer = self._answer(path, parameters)
+        return answer.status_code, answer.text
+
+    def _answer(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         if self._budget is not None:
             self._budget.take(self._name)
         secret = {self._key_parameter: self._key.get_secret_value()} if self._key is not None else {}
         answer = _asked(self._client, self._base_url + path, {**parameters, **secret})
         why = answer if isinstance(answer, str) else _refusal(answer, self._key)
         if why is None and isinstance(answer, httpx.Response):
-            try:
-                return answer.status_code, json.loads(answer.content, object_pairs_hook=_each_once)
-            except (ValueError, RecursionError):
-                why = f"{answer.status_code} and no JSON: {_shown(answer, self._key)}"
+            return answer
         raise SourceUnavailable(self._name, f"{path}: {why}")
 
 

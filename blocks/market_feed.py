@@ -1,8 +1,5 @@
 """Which provider gives quotes, option chains, minute bars, index levels, headlines and events, and how to reach it."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-
 from prefect.blocks.core import Block
 from pydantic import Field
 
@@ -28,6 +25,7 @@ from adapters.yahoo_chains import YahooChains
 from adapters.yahoo_minute_bars import YahooMinuteBars
 from adapters.yahoo_quotes import YahooQuotes
 from adapters.yahoo_reference import YahooIndices
+from blocks.desk import wall_clock
 from blocks.provider_access import Provider, ProviderAccess
 from trading.errors import InvalidValue
 from trading.market.minute_bars import MinuteBarSource
@@ -37,12 +35,6 @@ from trading.market.quotes import QuoteSource, QuoteStream
 from trading.market.reference import EventSource, IndexSource, NewsSource
 from trading.options.chain_quality import ChainPolicy
 from trading.options.chains import ChainSource
-
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class MarketFeed(ProviderAccess, Block):
@@ -62,59 +54,57 @@ class MarketFeed(ProviderAccess, Block):
     chain_quality: ChainPolicy = Field(default_factory=ChainPolicy, description="What its option chains must pass.")
     minute_quality: MinutePolicy = Field(default_factory=MinutePolicy, description="What its minute bars must pass.")
 
-    def quotes(self, now: Clock = _now) -> QuoteSource:
+    def quotes(self) -> QuoteSource:
         """Return the source of quotes that are asked for."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooQuotes(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooQuotes(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
             case Provider.ALPACA:
-                return AlpacaQuotes(access=self.alpaca(), now=now, name=self.name)
+                return AlpacaQuotes(access=self.alpaca(), now=wall_clock, name=self.name)
             case Provider.MASSIVE:
-                return MassiveQuotes(self.massive(), now=now)
+                return MassiveQuotes(self.massive(), now=wall_clock)
             case Provider.ALPHA_VANTAGE:
-                key, url = self.key(), self.base_url
-                return AlphaVantageQuotes(api_key=key, now=now, mic=self.mic, base_url=url, name=self.name)
+                return AlphaVantageQuotes(self.alpha_vantage(), now=wall_clock, mic=self.mic)
             case Provider.INTERACTIVE_BROKERS:
-                return IbQuoteSource(settings=self.ib, now=now, budget=gateway_budget(self.ib), name=self.name)
+                return IbQuoteSource(settings=self.ib, now=wall_clock, budget=gateway_budget(self.ib), name=self.name)
             case _:
                 raise self._without("quotes that are asked for")
 
-    def stream(self, now: Clock = _now) -> QuoteStream:
+    def stream(self) -> QuoteStream:
         """Return the stream of quotes."""
         match self.provider:
             case Provider.ALPACA:
-                return AlpacaQuoteStream(access=self.alpaca(), now=now, name=self.name)
+                return AlpacaQuoteStream(access=self.alpaca(), now=wall_clock, name=self.name)
             case Provider.INTERACTIVE_BROKERS:
-                return IbQuotes(settings=self.ib, now=now, budget=gateway_budget(self.ib))
+                return IbQuotes(settings=self.ib, now=wall_clock, budget=gateway_budget(self.ib))
             case Provider.IQFEED:
-                return IqfeedQuotes(settings=self.iqfeed, now=now)
+                return IqfeedQuotes(settings=self.iqfeed, now=wall_clock)
             case _:
                 raise self._without("stream of quotes")
 
-    def chains(self, now: Clock = _now) -> ChainSource:
+    def chains(self) -> ChainSource:
         """Return the source of option chains."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooChains(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooChains(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
             case Provider.ALPACA:
-                return AlpacaChains(access=self.alpaca(), now=now, name=self.name)
+                return AlpacaChains(access=self.alpaca(), now=wall_clock, name=self.name)
             case Provider.MASSIVE:
-                return MassiveChains(self.massive(), now=now)
+                return MassiveChains(self.massive(), now=wall_clock)
             case Provider.ALPHA_VANTAGE:
-                key, url = self.key(), self.base_url
-                return AlphaVantageChains(api_key=key, now=now, mic=self.mic, base_url=url, name=self.name)
+                return AlphaVantageChains(self.alpha_vantage(), now=wall_clock, mic=self.mic)
             case Provider.INTERACTIVE_BROKERS:
-                return IbChains(settings=self.ib, now=now, budget=gateway_budget(self.ib), name=self.name)
+                return IbChains(settings=self.ib, now=wall_clock, budget=gateway_budget(self.ib), name=self.name)
             case _:
                 raise self._without("option chains")
 
-    def minutes(self, now: Clock = _now) -> MinuteBarSource:
+    def minutes(self) -> MinuteBarSource:
         """Return the source of minute bars."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooMinuteBars(now=now, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooMinuteBars(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
             case Provider.IQFEED:
-                return IqfeedMinuteBars(settings=self.iqfeed, now=now, mic=self.mic, name=self.name)
+                return IqfeedMinuteBars(settings=self.iqfeed, now=wall_clock, mic=self.mic, name=self.name)
             case _:
                 raise self._without("minute bars")
 
@@ -136,7 +126,7 @@ class MarketFeed(ProviderAccess, Block):
             case Provider.MASSIVE:
                 return MassiveNews(self.massive())
             case Provider.ALPHA_VANTAGE:
-                return AlphaVantageNews(api_key=self.key(), mic=self.mic, base_url=self.base_url, name=self.name)
+                return AlphaVantageNews(self.alpha_vantage(), mic=self.mic)
             case Provider.IQFEED:
                 return IqfeedNews(settings=self.iqfeed)
             case _:
@@ -145,7 +135,7 @@ class MarketFeed(ProviderAccess, Block):
     def events(self) -> EventSource:
         """Return the economic calendar."""
         if self.provider is Provider.ALPHA_VANTAGE:
-            return AlphaVantageIndicators(api_key=self.key(), base_url=self.base_url, name=self.name)
+            return AlphaVantageIndicators(self.alpha_vantage())
         raise self._without("economic calendar")
 
     def _without(self, kind: str) -> InvalidValue:

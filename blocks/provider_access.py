@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from adapters import alpha_vantage_bars, massive_api, nasdaq_data_link_bars
 from adapters.alpaca_access import ALPACA_REQUESTS, DATA_URL, STREAM_URL, TRADING_URL, AlpacaAccess, AlpacaFeed
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.ib.ib_settings import IbSettings
 from adapters.iqfeed.iqfeed_settings import IqfeedSettings
 from adapters.massive_api import MassiveApi
@@ -44,11 +45,12 @@ class ProviderAccess(BaseModel):
     mic: str = Field(default="XNYS", description="ISO 10383 code of the exchange whose calendar the data follow.")
     base_url: str | None = Field(
         default=None,
-        description="yahoo, alpha_vantage, massive, nasdaq_data_link: another address to ask, as a proxy's.",
+        description="yahoo, alpaca, alpha_vantage, massive, nasdaq_data_link: another address to ask, as a proxy's.",
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="alpha_vantage, massive, nasdaq_data_link: your key; never shown, logged or stored elsewhere.",
+        description="alpaca, alpha_vantage, massive, nasdaq_data_link: your key; never shown, logged or stored "
+        "elsewhere.",
     )
     api_secret: SecretStr | None = Field(
         default=None, description="alpaca: the secret of your key; never shown, logged or stored elsewhere."
@@ -71,6 +73,10 @@ class ProviderAccess(BaseModel):
         if isinstance(value, str) and (why := CLOSED.get(value.lower().replace(" ", "_"))) is not None:
             raise ValueError(f"{why}; {_INSTEAD}")
         return value
+
+    def alpha_vantage(self) -> AlphaVantageApi:
+        """Return how Alpha Vantage is asked for what is no bar; the same budget counts all requests."""
+        return AlphaVantageApi(api_key=self.key(), base_url=self.base_url, budget=self.budget(), name=self.name)
 
     def massive(self) -> MassiveApi:
         """Return how Massive is asked."""

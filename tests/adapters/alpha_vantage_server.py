@@ -10,6 +10,9 @@ from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from adapters.alpha_vantage_api import AlphaVantageApi
+from adapters.source_budget import SourceBudget
+
 KEY = "QK7XSECRET0V"
 NOW = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)  # a Friday, 16:30 in New York
 INVALID_KEY = f"the parameter apikey is invalid or missing ({KEY}). Please claim your free API key."
@@ -42,9 +45,10 @@ class AlphaVantage:
         self._answers: dict[tuple[str, str], tuple[str, int]] = {}
         server.expect_request("/query").respond_with_handler(self._answer)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"base_url": self.server.url_for(""), "api_key": SecretStr(KEY)}
+    def api(
+        self, *, base_url: str | None = None, key: str = KEY, budget: SourceBudget | None = None
+    ) -> AlphaVantageApi:
+        return AlphaVantageApi(api_key=SecretStr(key), base_url=base_url or self.server.url_for(""), budget=budget)
 
     def answers(self, function: str, body: Any, status: int = 200, symbol: str = "") -> None:
         text = body if isinstance(body, str) else json.dumps(body)

@@ -54,7 +54,7 @@ def a_chain(*options: dict[str, Any], message: str = "success") -> dict[str, Any
 
 
 def chains_of(vendor: AlphaVantage, **settings: Any) -> AlphaVantageChains:
-    return AlphaVantageChains(now=now, **{**vendor.settings, **settings})
+    return AlphaVantageChains(vendor.api(), now=now, **settings)
 
 
 class TestAlphaVantageChains(ChainSourceBattery):

@@ -1,11 +1,14 @@
 """Indicators and results from Alpha Vantage, against a server on loopback that speaks its JSON and its CSV."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.alpha_vantage_events import INDICATORS, AlphaVantageEarnings, AlphaVantageIndicators
+from adapters.request_budget import RequestBudget
+from adapters.source_budget import SourceBudget
 from tests.adapters.alpha_vantage_server import BAD_ANSWERS, KEY, AlphaVantage, now, vendor
 from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.reference import EconomicEvent
@@ -33,11 +36,11 @@ LONG_AGO, FAR = date(1900, 1, 1), date(2100, 1, 1)
 
 
 def indicators_of(vendor: AlphaVantage, *names: str) -> AlphaVantageIndicators:
-    return AlphaVantageIndicators(names, **vendor.settings)
+    return AlphaVantageIndicators(vendor.api(), names)
 
 
-def earnings_of(vendor: AlphaVantage, *symbols: str, **settings: Any) -> AlphaVantageEarnings:
-    return AlphaVantageEarnings(symbols, now=now, **{**vendor.settings, **settings})
+def earnings_of(vendor: AlphaVantage, *symbols: str) -> AlphaVantageEarnings:
+    return AlphaVantageEarnings(vendor.api(), symbols, now=now)
 
 
 def test_a_number_has_its_period_its_unit_and_the_one_before_it(vendor: AlphaVantage):
@@ -158,5 +161,19 @@ def test_a_provider_that_cannot_be_reached_or_speaks_no_tls_is_told_without_the_
 
     for address in ("http://127.0.0.1:1", encrypted):
         with pytest.raises(SourceUnavailable, match="EARNINGS_CALENDAR: ConnectError") as caught:
-            earnings_of(vendor, base_url=address).events(*WHEN)
+            AlphaVantageEarnings(vendor.api(base_url=address), now=now).events(*WHEN)
         assert KEY not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def test_a_table_is_taken_from_the_budget_of_the_key_as_everything_else_is(vendor: AlphaVantage, tmp_path: Path):
+    one = RequestBudget(tmp_path / "requests", limit=3, seconds=86_400.0)
+    api = vendor.api(budget=SourceBudget([one]))
+    vendor.answers("EARNINGS_CALENDAR", CALENDAR)
+    source = AlphaVantageEarnings(api, now=now)
+    for _ in range(3):
+        source.events(*WHEN)
+
+    with pytest.raises(SourceUnavailable, match="the requests it allows are used up; there is room in"):
+        source.events(*WHEN)
+
+    assert len(vendor.asked) == 3

@@ -37,7 +37,7 @@ def a_feed(*articles: dict[str, Any]) -> dict[str, Any]:
 
 
 def news_of(vendor: AlphaVantage) -> AlphaVantageNews:
-    return AlphaVantageNews(**vendor.settings)
+    return AlphaVantageNews(vendor.api())
 
 
 def test_a_headline_is_told_once_with_all_symbols_it_is_about(vendor: AlphaVantage):

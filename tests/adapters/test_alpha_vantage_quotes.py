@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import SecretStr
 
+from adapters.alpha_vantage_api import AlphaVantageApi
 from adapters.alpha_vantage_quotes import AlphaVantageQuotes
 from tests.adapters.alpha_vantage_server import BAD_ANSWERS, KEY, AlphaVantage, now, vendor
 from tests.quote_source_battery import QuoteCase, QuoteSourceBattery, quote_statuses
@@ -33,8 +33,8 @@ def a_quote(symbol: str = "IBM", px: Any = "230.4900", key: str = "Global Quote"
     }
 
 
-def quotes_of(vendor: AlphaVantage, **settings: Any) -> AlphaVantageQuotes:
-    return AlphaVantageQuotes(now=now, **{**vendor.settings, **settings})
+def quotes_of(vendor: AlphaVantage, api: AlphaVantageApi | None = None, **settings: Any) -> AlphaVantageQuotes:
+    return AlphaVantageQuotes(api or vendor.api(), now=now, **settings)
 
 
 class TestAlphaVantageQuotes(QuoteSourceBattery):
@@ -46,8 +46,8 @@ class TestAlphaVantageQuotes(QuoteSourceBattery):
         return QuoteCase(
             source=quotes_of(vendor),
             symbols=("AAPL", "IBM"),
-            down=quotes_of(vendor, base_url="http://127.0.0.1:1"),
-            refused=quotes_of(vendor, api_key=SecretStr("WRONG0KEY9X")),
+            down=quotes_of(vendor, vendor.api(base_url="http://127.0.0.1:1")),
+            refused=quotes_of(vendor, vendor.api(key="WRONG0KEY9X")),
             secrets=(KEY, "WRONG0KEY9X"),
         )
 
