@@ -42,7 +42,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock:
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-	  --extra ib --extra postgres --extra alpaca --extra massive --extra options --extra lake --extra dev pyproject.toml \
+	  --extra ib --extra postgres --extra alpaca --extra options --extra lake --extra dev pyproject.toml \
 	  --output-file requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	  --constraint requirements.lock --extra ib-insync --extra dev pyproject.toml \

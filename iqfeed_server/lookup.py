@@ -35,15 +35,15 @@ class Lookup:
         if command[:2] == ["S", "SET PROTOCOL"]:
             await self._client.tell([f"S,CURRENT PROTOCOL,{self._server.settings.protocol}"])
             return
-        request_id, lines = "", [f"E,{SYNTAX_ERROR}"]
+        request_id = ""
         try:
             request_id, rows = self._rows(command)
             lines = [*rows, END] if not self._strikes(Fault.NO_END) else rows
         except BadRequest as exc:
             request_id, error = exc.args
             lines = [f"E,{error}", *([END] if self._server.settings.end_after_error else [])]
-        except (ValueError, IndexError):
-            pass  # a request that nobody can read is a syntax error
+        except (ValueError, IndexError):  # fields that are missing, or no numbers
+            lines = [f"E,{SYNTAX_ERROR}"]
         if self._strikes(Fault.WRONG_ID):
             request_id = f"{request_id}X"
         await self._client.tell(f"{request_id},{line}" if request_id else line for line in lines)

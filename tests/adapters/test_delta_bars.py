@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-pytest.importorskip("deltalake", reason="the extra lake is not installed")
-
 from adapters.delta_bars import DeltaBars
 from tests.bar_store_battery import (
     ALWAYS,

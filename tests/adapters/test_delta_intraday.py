@@ -10,8 +10,6 @@ from threading import Barrier
 import pytest
 from pydantic import SecretStr
 
-pytest.importorskip("deltalake", reason="the extra lake is not installed")
-
 from adapters.delta_intraday import DeltaMinuteBars, DeltaTicks, Lake
 from tests.intraday_store_battery import (
     ALWAYS,

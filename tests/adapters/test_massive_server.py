@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import massive
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -10,8 +11,6 @@ from tests.adapters.test_massive_chains import RECORDED
 from tests.adapters.test_massive_quotes import a_snapshot
 from tests.adapters.test_massive_reference import an_article
 from tests.adapters.vendor import APPLE, KEY
-
-massive = pytest.importorskip("massive", reason="the extra `massive` is not installed")
 
 
 @pytest.fixture
