@@ -1,21 +1,19 @@
 """Bars and persons: see what the quality gate says, quarantine, repair, release; each by name and reason."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trading.errors import InvalidValue, TradingError
-from trading.market.bars import FetchedBars
+from trading.market.checked_bars import CheckedBars
 from trading.market.quality import Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
-from trading.market.repairs import ACCEPTABLE, Acceptance, BarField, Repair, SymbolHold
+from trading.market.repairs import SymbolHold
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
 
-PRICES = (BarField.OPEN, BarField.HIGH, BarField.LOW, BarField.CLOSE)
 _SHOWN_SESSIONS = 10
 
 
@@ -31,70 +29,24 @@ class StillQuarantined(TradingError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What was checked last of a source.
+def last_checked(ledger: "Ledger", home: Path, source: str | None, session: date | None) -> CheckedBars:
+    """Return what was checked last of a source.
 
-    Attributes:
-        fetched: as the source gave it; None when it is not kept any more.
+    Raises:
+        InvalidValue: nothing like that was checked.
     """
+    from adapters.staged_bars import load_fetched
 
-    report: QualityReport
-    fetched: FetchedBars | None
-
-    @classmethod
-    def of(cls, ledger: "Ledger", home: Path, source: str | None, session: date | None) -> "Checked":
-        """Return it.
-
-        Raises:
-            InvalidValue: nothing like that was checked.
-        """
-        from adapters.staged_bars import load_fetched
-
-        known = ledger.facts.last_checked()
-        name = source or (next(iter(known)) if len(known) == 1 else "")
-        if name not in known:
-            there = ", ".join(known) or "none was checked yet; run ingest_bars"
-            raise InvalidValue("--source", source, f"a source that was checked: {there}")
-        report = ledger.facts.quality(name, session or known[name])
-        if report is None:
-            raise InvalidValue("--session", str(session), f"one that was checked; the newest is {known[name]}")
-        path = home / "checked" / f"{name}-{report.session}.parquet"
-        return cls(report=report, fetched=load_fetched(path) if path.exists() else None)
-
-    def require(self, symbol: str) -> None:
-        """Raise InvalidValue when the symbol was not asked for."""
-        if symbol not in dict(self.report.symbols):
-            rule = f"one of the {len(self.report.symbols)} that {self.report.source} was asked for"
-            raise InvalidValue("symbol", symbol, rule)
-
-    def findings(self, symbol: str) -> list[Finding]:
-        """Return the findings on a symbol."""
-        return [finding for finding in self.report.findings if finding.symbol == symbol]
-
-    def sessions(self, symbol: str, first: date, last: date | None) -> list[date]:
-        """Return the sessions meant: one, or those of a range that the symbol has bars of.
-
-        Raises:
-            InvalidValue: it has none in the range.
-        """
-        if last is None:
-            return [first]
-        if self.fetched is None:
-            raise InvalidValue("--until", str(last), "left out, as what the source gave is not kept any more")
-        frame = self.fetched.bars.frame
-        days = sorted({day.date() for day in frame.loc[frame["symbol"] == symbol, "session"]})
-        found = [day for day in days if first <= day <= last]
-        if not found:
-            raise InvalidValue("--until", str(last), f"the end of a range with bars of {symbol}, from {days[0]} on")
-        return found
-
-    def value(self, symbol: str, session: date, field: BarField) -> Decimal | None:
-        """Return what the source gave, None where it gave nothing."""
-        if self.fetched is None or field not in (*PRICES, BarField.VOLUME):
-            return None
-        frame = self.fetched.bars.on(session)
-        return Decimal(str(frame.loc[[symbol], field.value].iloc[0])) if symbol in frame.index else None
+    known = ledger.facts.last_checked()
+    name = source or (next(iter(known)) if len(known) == 1 else "")
+    if name not in known:
+        there = ", ".join(known) or "none was checked yet; run ingest_bars"
+        raise InvalidValue("--source", source, f"a source that was checked: {there}")
+    report = ledger.facts.quality(name, session or known[name])
+    if report is None:
+        raise InvalidValue("--session", str(session), f"one that was checked; the newest is {known[name]}")
+    path = home / "checked" / f"{name}-{report.session}.parquet"
+    return CheckedBars(report=report, fetched=load_fetched(path) if path.exists() else None)
 
 
 def verdict_rows(report: QualityReport) -> list[dict[str, Any]]:
@@ -111,7 +63,7 @@ def verdict_rows(report: QualityReport) -> list[dict[str, Any]]:
     ]
 
 
-def finding_rows(checked: Checked, symbol: str) -> list[dict[str, Any]]:
+def finding_rows(checked: CheckedBars, symbol: str) -> list[dict[str, Any]]:
     """Return one row for each finding on a symbol."""
     return [
         {"rule": f.rule.value, "severity": f.severity.value, "session": f.session, "text": f.text}
@@ -119,7 +71,7 @@ def finding_rows(checked: Checked, symbol: str) -> list[dict[str, Any]]:
     ]
 
 
-def bar_rows(checked: Checked, symbol: str) -> list[dict[str, Any]]:
+def bar_rows(checked: CheckedBars, symbol: str) -> list[dict[str, Any]]:
     """Return the last bars of a symbol as its source gave them."""
     if checked.fetched is None:
         return []
@@ -152,72 +104,18 @@ def _word(at: datetime, actor: str, what: str, reason: str) -> dict[str, Any]:
     return {"at": at, "who": actor, "what": what, "why": reason}
 
 
-def quarantine(ledger: "Ledger", checked: Checked, symbol: str, *, actor: str, reason: str, now: datetime) -> None:
+def quarantine(ledger: "Ledger", checked: CheckedBars, symbol: str, *, actor: str, reason: str, now: datetime) -> None:
     """Hold a symbol back: from now on by every check, and at once by the verdict that the next session is traded on."""
-    checked.require(symbol)
-    report = checked.report
-    hold = SymbolHold(source=report.source, symbol=symbol, held=True, actor=actor, reason=reason, changed_at=now)
+    source = checked.report.source
+    hold = SymbolHold(source=source, symbol=symbol, held=True, actor=actor, reason=reason, changed_at=now)
+    held_back = checked.held_back(hold)
     ledger.repairs.hold(hold)
-    held = SymbolVerdict.QUARANTINE
-    ledger.facts.record_quality(
-        replace(
-            report,
-            symbols=tuple((name, held if name == symbol else verdict) for name, verdict in report.symbols),
-            findings=(*report.findings, hold.finding()),
-            checked_at=now,
-        )
-    )
-
-
-def repairs_of(
-    checked: Checked,
-    symbol: str,
-    sessions: Sequence[date],
-    values: Mapping[BarField, Decimal],
-    times: Decimal | None,
-    *,
-    actor: str,
-    reason: str,
-    now: datetime,
-) -> list[Repair]:
-    """Return the repairs that a person means: the values named, or all prices of these sessions times a factor.
-
-    Raises:
-        InvalidValue: nothing or both is named, or there is no price to be multiplied.
-    """
-    checked.require(symbol)
-    if sessions[-1] > checked.report.session:
-        rule = f"not after {checked.report.session}, the session that was checked last"
-        raise InvalidValue("session", str(sessions[-1]), rule)
-    if bool(values) == (times is not None):
-        raise InvalidValue("repair", "nothing" if not values else "both", "values such as --close 12.5, or --times 100")
-
-    def one(session: date, field: BarField, after: Decimal) -> Repair:
-        return Repair(
-            source=checked.report.source,
-            symbol=symbol,
-            session=session,
-            field=field,
-            before=checked.value(symbol, session, field),
-            after=after,
-            actor=actor,
-            reason=reason,
-            repaired_at=now,
-        )
-
-    if times is None:
-        return [one(session, field, after) for session in sessions for field, after in values.items()]
-    given = {(s, f): px for s in sessions for f in PRICES if (px := checked.value(symbol, s, f)) and px.is_finite()}
-    if missing := [session for session in sessions if (session, BarField.CLOSE) not in given]:
-        raise InvalidValue(
-            "session", str(missing[0]), f"one whose bar {checked.report.source} gave lately; name values"
-        )
-    return [one(session, field, px * times) for (session, field), px in given.items()]
+    ledger.facts.record_quality(held_back)
 
 
 def release(
     ledger: "Ledger",
-    checked: Checked,
+    checked: CheckedBars,
     symbol: str,
     rules: Sequence[Rule],
     *,
@@ -228,34 +126,13 @@ def release(
     """End a person's quarantine, and record which broken rules are true; whether it passes, a new check says.
 
     Raises:
-        InvalidValue: a rule is named that the symbol does not break, or that no word of a person can mend.
+        InvalidValue: as `CheckedBars.acceptances`; nothing was recorded.
     """
-    checked.require(symbol)
-    source = checked.report.source
-    begins = {f.rule: f.session for f in checked.findings(symbol) if f.session is not None and f.rule in ACCEPTABLE}
-    for rule in rules:
-        if rule not in begins:
-            names = ", ".join(sorted(begins)) or "none"
-            raise InvalidValue("--accept", rule.value, f"a rule that {symbol} breaks, and that may be true: {names}")
+    source, true = checked.report.source, checked.acceptances(symbol, rules, actor=actor, reason=reason, now=now)
     if any(hold.symbol == symbol for hold in ledger.repairs.holds(source)):
-        ledger.repairs.hold(
-            SymbolHold(source=source, symbol=symbol, held=False, actor=actor, reason=reason, changed_at=now)
-        )
-    ledger.repairs.accept(
-        [
-            Acceptance(
-                source=source,
-                symbol=symbol,
-                rule=rule,
-                first=begins[rule],
-                last=checked.report.session,
-                actor=actor,
-                reason=reason,
-                accepted_at=now,
-            )
-            for rule in rules
-        ]
-    )
+        ended = SymbolHold(source=source, symbol=symbol, held=False, actor=actor, reason=reason, changed_at=now)
+        ledger.repairs.hold(ended)
+    ledger.repairs.accept(true)
 
 
 async def history(source: str, symbol: str, session: date, as_of: date | None) -> dict[str, list[dict[str, Any]]]:

@@ -10,14 +10,13 @@ from cyclopts import App, Parameter
 from cli.pages import quality_line, show, show_json
 from cli.prepare import PREFECT_PORT, home_folder
 from cli.repair import (
-    Checked,
     bar_rows,
     check_anew,
     finding_rows,
     history,
+    last_checked,
     quarantine,
     release,
-    repairs_of,
     verdict_rows,
     word_rows,
 )
@@ -44,7 +43,7 @@ def data_show(
 ) -> None:
     """Show the verdict on a session's bars; of one symbol its findings, its last bars and what persons said of it."""
     ledger = open_ledger()
-    checked = Checked.of(ledger, home_folder(), source, session)
+    checked = last_checked(ledger, home_folder(), source, session)
     if symbol is None:
         pages = {"Not simply passed": verdict_rows(checked.report)}
     else:
@@ -74,7 +73,7 @@ def data_history(
 ) -> None:
     """Show stored bars as they were known on a day, and every version of the last of them."""
     ledger, home = open_ledger(), home_folder()
-    name = Checked.of(ledger, home, source, None).report.source
+    name = last_checked(ledger, home, source, None).report.source
     with prefect(home, port):
         pages = asyncio.run(history(name, symbol, session, as_of))
     if as_json:
@@ -88,7 +87,7 @@ def data_history(
 def data_quarantine(symbol: str, *, reason: Reason, source: Source = None) -> None:
     """Hold a symbol back: it is not traded until you release it."""
     ledger = open_ledger()
-    checked = Checked.of(ledger, home_folder(), source, None)
+    checked = last_checked(ledger, home_folder(), source, None)
     quarantine(ledger, checked, symbol, actor=person(), reason=reason, now=datetime.now(UTC))
     say(f"{symbol} of {checked.report.source} is in quarantine until `openbell data release {symbol}`.", markup=False)
 
@@ -114,9 +113,8 @@ def data_repair(
     """Repair values of a session, and have its bars checked anew; what the source gave stays on record."""
     named = dict(zip(BarField, (open, high, low, close, volume, dividend, split), strict=True))
     ledger, now = open_ledger(), datetime.now(UTC)
-    checked = Checked.of(ledger, home_folder(), source, None)
-    repairs = repairs_of(
-        checked,
+    checked = last_checked(ledger, home_folder(), source, None)
+    repairs = checked.repairs(
         symbol,
         checked.sessions(symbol, session, until),
         {field: value for field, value in named.items() if value is not None},
@@ -144,7 +142,7 @@ def data_release(
 ) -> None:
     """End a quarantine, and have the bars checked anew: it is traded again when they pass."""
     ledger = open_ledger()
-    checked = Checked.of(ledger, home_folder(), source, None)
+    checked = last_checked(ledger, home_folder(), source, None)
     release(ledger, checked, symbol, accept, actor=person(), reason=reason, now=datetime.now(UTC))
     _check_anew(ledger, checked.report.source, checked.report.session, symbol, port)
 

@@ -284,8 +284,8 @@ def test_a_refused_order_is_explained_by_the_limit_that_it_broke(pages: Mapping[
         ("empty range", ["2022-12-24 to 2022-12-26", "a session of XNYS"]),
         ("order", ["ob-20221228-0", "`openbell orders`"]),
         ("quarantined", ["'KOO'", "one of the 20 that sample was asked for"]),
-        ("repaired", ["nothing", "--close 12.5, or --times 100"]),
-        ("accepted", ["'JUMP'", "a rule that KO breaks, and that may be true: none"]),
+        ("repaired", ["nothing", "--close 12.5, or a factor such as --times 100"]),
+        ("accepted", ["'JUMP'", "one that KO breaks, and that may be true: none"]),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_value_rule_and_remedy(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from blocks.desk_storage import DeskStorage
-from cli.repair import Checked, quarantine, release, repairs_of
+from cli.repair import last_checked, quarantine, release
 from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder
 from tests.flows.test_ingest_bars import damage, files, findings_of, sample_folder
+from trading.market.checked_bars import CheckedBars
 from trading.market.corporate_actions import Split
 from trading.market.quality import Rule, SymbolVerdict
 from trading.market.repairs import BarField
@@ -18,15 +19,15 @@ NOW = datetime(2022, 12, 27, 23, tzinfo=UTC)
 NOVEMBER_1 = date(2022, 11, 1)
 
 
-def checked(desk: DeskFolder) -> Checked:
-    return Checked.of(desk.ledger, desk.home, "own", None)
+def checked(desk: DeskFolder) -> CheckedBars:
+    return last_checked(desk.ledger, desk.home, "own", None)
 
 
 def repair(desk: DeskFolder, symbol: str, session: date, **values: str) -> None:
     meant = {BarField(name): Decimal(value) for name, value in values.items() if name != "times"}
     times = Decimal(values["times"]) if "times" in values else None
     desk.ledger.repairs.repair(
-        repairs_of(checked(desk), symbol, [session], meant, times, actor="ann", reason="in pounds", now=NOW)
+        checked(desk).repairs(symbol, [session], meant, times, actor="ann", reason="in pounds", now=NOW)
     )
 
 
