@@ -25,6 +25,7 @@ from cli.children import clean_environment
 from ib_gateway.gateway_settings import GatewaySettings
 from trading.ledger import Lease
 from trading.orders.orders import NewOrderSingle, OrdType, Side, TimeInForce, make_cl_ord_id
+from trading.risk.inputs import RiskInputs
 
 ACCOUNT = "DU1234567"
 LIBRARY = "ib_async"
@@ -126,7 +127,7 @@ def in_one_session(orders: Sequence[NewOrderSingle]) -> list[NewOrderSingle]:
 def intend(desk: Desk, lease: Lease, orders: Sequence[NewOrderSingle]) -> None:
     """Record a decision that made these orders, and that they passed the gate."""
     marks = dict.fromkeys(SYMBOLS, orders[0].price or _MARK)  # of what is held too; a limit must be near it
-    verdicts = desk.ledger.journal.intend(lease, a_decision(orders), orders, LIMITS, marks, {})
+    verdicts = desk.ledger.journal.intend(lease, a_decision(orders), orders, RiskInputs(limits=LIMITS, marks=marks))
     assert all(verdict.accepted for verdict in verdicts), verdicts[0].text
 
 

@@ -18,6 +18,7 @@ from trading.ledger import Lease
 from trading.market.timetable import session_times
 from trading.orders.orders import NewOrderSingle, OrdStatus
 from trading.risk.gate import RiskState, check_orders
+from trading.risk.inputs import RiskInputs
 
 _SYMBOLS = 500
 _FEW = 20  # each order has a broker of its own, which must not spend its time on listing symbols
@@ -109,7 +110,7 @@ async def _batch(desk: Desk) -> float:
 
 def _intend(desk: Desk, lease: Lease, orders: Sequence[NewOrderSingle]) -> None:
     marks = dict.fromkeys((order.symbol for order in orders), _MARK)
-    desk.ledger.journal.intend(lease, a_decision(orders), orders, LIMITS, marks, {})
+    desk.ledger.journal.intend(lease, a_decision(orders), orders, RiskInputs(limits=LIMITS, marks=marks))
 
 
 def _require_acknowledged(desk: Desk, count: int) -> None:

@@ -14,6 +14,7 @@ from trading.market.timetable import SessionTimes
 from trading.orders.orders import NewOrderSingle
 from trading.orders.rebalance import orders_from_targets
 from trading.positions.sizing import SizingRules
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
 
 
@@ -39,9 +40,11 @@ async def limit(
         lease,
         decision,
         orders,
-        desk.account.risk_limits.limits,
-        marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
-        blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
+        RiskInputs(
+            limits=desk.account.risk_limits.limits,
+            marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
+            blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
+        ),
     )
     await _publish(decision, orders, verdicts)
     return verdicts

@@ -25,6 +25,7 @@ from trading.orders.executions import SendMark
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce, make_cl_ord_id
 from trading.positions.books import equity
 from trading.readiness import Check, ReadinessReport
+from trading.risk.inputs import RiskInputs
 
 BOOK = "readiness"
 SENT_WITHIN = timedelta(minutes=10)
@@ -160,13 +161,18 @@ class _Proof:
             expire_time=now + SENT_WITHIN,
             transact_time=now,
         )
-        locked = self._desk.ledger.clearances.locked(name)
-        limits = self._desk.account.risk_limits.limits
         decision = self._decision(order, px, statement)
-        (verdict,) = self._journal.intend(self._lease, decision, [order], limits, self._marks, locked)
+        (verdict,) = self._journal.intend(self._lease, decision, [order], self._risk_inputs())
         text = verdict.text or f"buy 1 {symbol} at {order.price}, last {px}: accepted and recorded"
         self._check("risk gate", text, "let the account's limits accept such an order", ok=verdict.accepted)
         return order
+
+    def _risk_inputs(self) -> RiskInputs:
+        return RiskInputs(
+            limits=self._desk.account.risk_limits.limits,
+            marks=self._marks,
+            blocked=self._desk.ledger.clearances.locked(self._desk.name),
+        )
 
     def _known_marks(self, statement: AccountStatement) -> dict[str, Decimal]:
         working = self._journal.orders(self._desk.name, open_only=True)
@@ -224,8 +230,7 @@ class _Proof:
     async def _replace(self, order: NewOrderSingle) -> None:
         wanted = self._away(self._px, NEARER)
         request = self._order(order.cl_ord_id).replace_request(1, self._clock(), price=wanted)
-        limits = self._desk.account.risk_limits.limits
-        verdict = self._journal.intend_replace(self._lease, request, limits, self._marks)
+        verdict = self._journal.intend_replace(self._lease, request, self._risk_inputs())
         if verdict.accepted:
             self._journal.record(await self._desk.broker(self._clock).replace(request))
         now = self._order(order.cl_ord_id).in_force.price

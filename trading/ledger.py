@@ -19,7 +19,8 @@ from trading.orders.executions import ExecutionReport
 from trading.orders.executions import SendMark as SendMark
 from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest
 from trading.reconciliation import Break, Reconciliation
-from trading.risk.limits import RiskDecision, RiskLimits
+from trading.risk.inputs import RiskInputs
+from trading.risk.limits import RiskDecision
 
 FILLED_IN = "backfill"  # ends the source's name on the verdicts on what was filled in
 
@@ -95,6 +96,7 @@ class Decision:
         equity: account equity used, in account currency.
         cash: account cash used.
         mode: `shadow`, `paper` or `live`.
+        book: the strategy book; of a decision that is no rebalance a name that no other of the session has.
     """
 
     decision_id: str
@@ -125,18 +127,12 @@ class Journal(Protocol):
         lease: Lease,
         decision: Decision,
         orders: Sequence[NewOrderSingle],
-        limits: RiskLimits,
-        marks: Mapping[str, Decimal],
-        blocked: Mapping[str, str],
+        inputs: RiskInputs,
     ) -> tuple[RiskDecision, ...]:
         """Run every order through the gate and record decision, verdicts and accepted orders, in one transaction.
 
-        When account, session and book have a decision already, its risk decisions are returned: nothing is decided
-        twice.
-
-        Args:
-            marks: last raw price of every symbol held or ordered.
-            blocked: symbols whose bars did not pass, with the reason.
+        When account, session and book have a decision already, its risk decisions are returned: nothing is
+        decided twice.
 
         Raises:
             LeaseLost: nothing was written.
@@ -179,16 +175,12 @@ class Journal(Protocol):
         self,
         lease: Lease,
         request: OrderCancelReplaceRequest,
-        limits: RiskLimits,
-        marks: Mapping[str, Decimal],
+        inputs: RiskInputs,
     ) -> RiskDecision:
         """Run a replace through the gate and record request and verdict, in one transaction; only then may it be sent.
 
         A smaller quantity alone always passes. Until the broker answers, the larger of old and new values is reserved.
         The same request again has the verdict it had.
-
-        Args:
-            marks: last raw price of every symbol held or ordered.
 
         Raises:
             LeaseLost: nothing was written.

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.engine import reading, writing
+from adapters.sql.market_tables import BackfillRequestRow
 from adapters.sql.rows import flat, insert_new, table_of
-from adapters.sql.tables import BackfillRequestRow
 from trading.market.backfills import BackfillRequest, Why
 
 REQUEST = table_of(BackfillRequestRow)

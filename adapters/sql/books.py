@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.engine import reading, writing
+from adapters.sql.market_tables import QualityReportRow
 from adapters.sql.rows import flat, insert_new, json_value, report_of, table_of
 from adapters.sql.tables import (
     CashMovementRow,
     CorporateActionRow,
     ExecutionReportRow,
     NewOrderRow,
-    QualityReportRow,
     ReconciliationRow,
 )
 from trading.broker import CashMovement, CashMovementType

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.engine import reading, writing
+from adapters.sql.market_tables import FeedVerdictRow
 from adapters.sql.rows import json_value, table_of
-from adapters.sql.tables import FeedVerdictRow
 from trading.market.feed_verdicts import FeedKind, FeedVerdict
 from trading.market.quality import Finding, FindingSeverity, Rule, SymbolVerdict
 from trading.options.chain_quality import ChainRule

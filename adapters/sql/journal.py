@@ -1,6 +1,6 @@
 """The journal in SQL: no order reaches a broker that is not recorded here first."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,10 +33,17 @@ from adapters.sql.tables import DecisionRow, RiskDecisionRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
-from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
+from trading.orders.orders import (
+    NewOrderSingle,
+    Order,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    OrdStatus,
+)
 from trading.reconciliation import Break, BreakType
 from trading.risk.gate import RiskState, check_orders
-from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+from trading.risk.inputs import RiskInputs
+from trading.risk.limits import RefusalCode, RiskDecision
 
 DECISION, RISK = table_of(DecisionRow), table_of(RiskDecisionRow)
 SHADOW = "shadow"  # decides, and makes no order
@@ -57,9 +64,7 @@ class SqlJournal:
         lease: Lease,
         decision: Decision,
         orders: Sequence[NewOrderSingle],
-        limits: RiskLimits,
-        marks: Mapping[str, Decimal],
-        blocked: Mapping[str, str],
+        inputs: RiskInputs,
     ) -> tuple[RiskDecision, ...]:
         """Gate and record all orders in one transaction; see `trading.ledger.Journal`."""
         note_stop_file(self._engine, self._stop_file, decision.decided_at)
@@ -71,8 +76,8 @@ class SqlJournal:
             if known is not None:
                 return _risk_decisions(connection, known.decision_id)
             connection.execute(sa.insert(DECISION), _decision_row(decision))
-            state = _risk_state(connection, decision, orders, marks, blocked)
-            verdicts = check_orders(orders, state, limits)
+            state = _risk_state(connection, decision, orders, inputs)
+            verdicts = check_orders(orders, state, inputs.limits)
             accepted = {v.cl_ord_id for v in verdicts if v.accepted}
             _insert_intents(connection, lease, decision, verdicts, [o for o in orders if o.cl_ord_id in accepted])
             return verdicts
@@ -118,8 +123,7 @@ class SqlJournal:
         self,
         lease: Lease,
         request: OrderCancelReplaceRequest,
-        limits: RiskLimits,
-        marks: Mapping[str, Decimal],
+        inputs: RiskInputs,
     ) -> RiskDecision:
         """Gate and record a replace request in one transaction; see `trading.ledger.Journal`."""
         note_stop_file(self._engine, self._stop_file, request.transact_time)
@@ -127,7 +131,7 @@ class SqlJournal:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file)
             _require_account(lease, {request.account})
-            return gate_replace(connection, lease, request, limits, marks)
+            return gate_replace(connection, lease, request, inputs)
 
     def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
         """Return the replace requests of an order that passed the gate, oldest first."""
@@ -251,8 +255,7 @@ def _risk_state(
     connection: sa.Connection,
     decision: Decision,
     orders: Sequence[NewOrderSingle],
-    marks: Mapping[str, Decimal],
-    blocked: Mapping[str, str],
+    inputs: RiskInputs,
 ) -> RiskState:
     # A split between the decision and the open changes what is held: the orders were sized in the new shares.
     as_of = max((o.expire_time for o in orders), default=decision.decided_at)
@@ -262,11 +265,11 @@ def _risk_state(
         equity=decision.equity,
         cash=decision.cash,
         held=read_books(connection, decision.account, as_of).held(),
-        marks=marks,
+        marks=inputs.marks,
         working=working,
         orders_today=len(today),
-        notional_today=sum((notional(o, marks) for o in today), Decimal(0)),
-        blocked=blocked,
+        notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
+        blocked=inputs.blocked,
     )
 
 

@@ -16,7 +16,8 @@ from trading.ledger import Lease
 from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
 from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState, check_orders
-from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+from trading.risk.inputs import RiskInputs
+from trading.risk.limits import RefusalCode, RiskDecision
 
 DECISION = table_of(DecisionRow)
 _PASSED = {"accepted": True, "code": None, "limit": "", "value": "", "text": ""}
@@ -57,8 +58,7 @@ def gate_replace(
     connection: sa.Connection,
     lease: Lease,
     request: OrderCancelReplaceRequest,
-    limits: RiskLimits,
-    marks: Mapping[str, Decimal],
+    inputs: RiskInputs,
 ) -> RiskDecision:
     """Decide about a replace request and record it with the verdict; one that is known has its verdict already."""
     order = next(iter(orders_of(connection, [request.orig_cl_ord_id])), None)
@@ -75,8 +75,8 @@ def gate_replace(
     verdict = RiskDecision(cl_ord_id=request.cl_ord_id, symbol=new.symbol, accepted=True)
     working = {o.cl_ord_id: o for o in working_orders(connection, order.new_order.account)}
     if not _only_less(new, working.pop(order.cl_ord_id, order).in_force):
-        state = _risk_state(connection, order, request, marks, tuple(working.values()))
-        verdict = replace(check_orders([new], state, limits)[0], cl_ord_id=request.cl_ord_id)
+        state = _risk_state(connection, order, request, inputs, tuple(working.values()))
+        verdict = replace(check_orders([new], state, inputs.limits)[0], cl_ord_id=request.cl_ord_id)
     row = flat(request) | flat(verdict) | {"kind": REPLACE, "token": lease.token}
     row["requested_at"] = row.pop("transact_time")
     del row["symbol"]
@@ -105,7 +105,7 @@ def _risk_state(
     connection: sa.Connection,
     order: Order,
     request: OrderCancelReplaceRequest,
-    marks: Mapping[str, Decimal],
+    inputs: RiskInputs,
     others: Sequence[Order],
 ) -> RiskState:
     """Return the account as if the order had never been, for its new values are to be judged whole."""
@@ -125,11 +125,11 @@ def _risk_state(
         equity=equity,
         cash=cash,
         held=held,
-        marks=marks,
+        marks=inputs.marks,
         working=others,
         # Each change is one more message of the day, or a loop of changes would have no end.
         orders_today=len(today) + 1 + replaced,
-        notional_today=sum((notional(o, marks) for o in today), Decimal(0)),
+        notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
     )
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import sqlalchemy as sa
 
 from adapters.sql.engine import reading, writing
+from adapters.sql.market_tables import ProviderAnswerRow
 from adapters.sql.rows import table_of
-from adapters.sql.tables import ProviderAnswerRow
 from trading.market.providers import REMEMBERED, ProviderAnswer
 
 ANSWER = table_of(ProviderAnswerRow)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from adapters.sql.audit import append_audit
 from adapters.sql.engine import reading, writing
+from adapters.sql.market_tables import BarRepairRow, FindingAcceptanceRow, SymbolHoldRow
 from adapters.sql.rows import table_of
-from adapters.sql.tables import BarRepairRow, FindingAcceptanceRow, SymbolHoldRow
 from trading.errors import InvalidValue
 from trading.market.quality import Rule
 from trading.market.repairs import Acceptance, BarField, Repair, SymbolHold

@@ -23,7 +23,7 @@ from trading.orders.order_types import (
     TimeTrigger,
     TriggerDirection,
 )
-from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, TimeInForce
+from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus, OrdType, Side, TimeInForce
 
 T = TypeVar("T")
 _MOST_PARAMETERS = 10_000
@@ -151,6 +151,7 @@ def new_order_of(row: sa.Row[Any]) -> NewOrderSingle:
         contingency_type=row.contingency_type and ContingencyType(row.contingency_type),
         parent_cl_ord_id=row.parent_cl_ord_id,
         algo=algo_of(row.algo),
+        purpose=OrderPurpose(row.purpose),
     )
 
 

@@ -32,6 +32,14 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+class OrderPurpose(StrEnum):
+    """Why an order is made."""
+
+    REBALANCE = "rebalance"  # towards the targets of a strategy
+    PROTECT = "protect"  # rests at the broker, and closes a position at a loss or a profit
+    FLATTEN = "flatten"  # closes a position while the desk is stopped; it may do nothing else
+
+
 class OrdType(StrEnum):
     """OrdType (FIX 40); TRAILING_STOP is FIX's pegged order (P) with PegPriceType (1094) 8, trailing stop peg."""
 

@@ -22,6 +22,7 @@ from trading.orders.order_types import (
     PriceTrigger,
     TimeTrigger,
 )
+from trading.orders.order_types import OrderPurpose as OrderPurpose
 from trading.orders.order_types import OrdType as OrdType
 from trading.orders.order_types import Side as Side
 from trading.orders.order_types import TimeInForce as TimeInForce
@@ -85,6 +86,7 @@ class NewOrderSingle:
         contingency_type: ContingencyType (FIX 1385), with `list_id`.
         parent_cl_ord_id: the order that must have filled completely before this one works.
         algo: how the broker is to work it (FIX 847); None lays it on the exchange as it is.
+        purpose: why it is made.
     """
 
     cl_ord_id: str
@@ -111,6 +113,7 @@ class NewOrderSingle:
     contingency_type: ContingencyType | None = None
     parent_cl_ord_id: str | None = None
     algo: ExecutionAlgo | None = None
+    purpose: OrderPurpose = OrderPurpose.REBALANCE
 
     def __post_init__(self) -> None:
         require_valid(self)

@@ -20,6 +20,7 @@ from trading.errors import InvalidValue
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus
 from trading.risk.exposure import AccountExposure
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+from trading.risk.restrictions import Restriction
 
 _HUNDRED = Decimal(100)
 
@@ -39,6 +40,7 @@ class RiskState:
         halted: why trading is stopped, or None.
         blocked: symbols whose bars did not pass, each with the reason.
         multipliers: of instruments whose multiplier is not 1.
+        restrictions: what tripped breakers forbid.
     """
 
     equity: Decimal
@@ -52,6 +54,7 @@ class RiskState:
     blocked: Mapping[str, str] = field(default_factory=dict)
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
     currency: str = "USD"
+    restrictions: Sequence[Restriction] = ()
 
     def __post_init__(self) -> None:
         amounts = {"equity": self.equity, "cash": self.cash, "notional_today": self.notional_today}

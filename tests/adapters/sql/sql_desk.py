@@ -20,6 +20,7 @@ from adapters.sql.repairs import SqlRepairs
 from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order
 from trading.ledger import Decision, Lease, Target
 from trading.orders.orders import NewOrderSingle, OrdStatus
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision, RiskLimits
 
 MINUTE = timedelta(minutes=1)
@@ -45,7 +46,8 @@ class SqlLedger:
         """Intend the orders at a last price of 10 for every symbol, under wide limits."""
         marks = {symbol: Decimal(10) for symbol in SYMBOLS}
         blocked = limits.pop("blocked", {})
-        return self.journal.intend(lease, decision or a_decision(), orders, RiskLimits(**limits), marks, blocked)
+        inputs = RiskInputs(limits=RiskLimits(**limits), marks=marks, blocked=blocked)
+        return self.journal.intend(lease, decision or a_decision(), orders, inputs)
 
     def sent(self, lease: Lease, *orders: NewOrderSingle) -> None:
         """Intend the orders and mark them as sending."""

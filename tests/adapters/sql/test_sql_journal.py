@@ -13,6 +13,7 @@ from tests.builders import ACCOUNT, CLOSE, DECIDED, SESSION, a_new_order, a_repo
 from trading.errors import DeskHalted, OrderNotOpen, OrderUnknown
 from trading.orders.executions import ExecType, SendMark
 from trading.orders.orders import OrdStatus, OrdType, Side
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RefusalCode, RiskLimits
 
 LIMITS = RiskLimits()
@@ -292,7 +293,9 @@ class TestWhatTheGateSees:
             a_new_order(cl_ord_id="t-2", order_qty=Decimal(90)),
             a_new_order(cl_ord_id="t-3", order_qty=Decimal(1)),
         ]
-        verdicts = ledger.journal.intend(lease, a_decision(book="second"), orders, limits, marks, {})
+        verdicts = ledger.journal.intend(
+            lease, a_decision(book="second"), orders, RiskInputs(limits=limits, marks=marks)
+        )
 
         assert [v.code for v in verdicts] == [None, RefusalCode.MAX_NOTIONAL_PER_DAY]
 

@@ -20,6 +20,7 @@ from tests.builders import ACCOUNT, CLOSE, DECIDED, SESSION, a_new_order, a_repo
 from trading.errors import LeaseLost, OrderNotOpen
 from trading.orders.executions import ExecType, ExecutionReport, SendMark
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, Side
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskLimits
 
 SYMBOLS = ("AAPL", "IBM", "MSFT")
@@ -78,7 +79,9 @@ class Desk(RuleBasedStateMachine):
         known = self.ledger.journal.decision(ACCOUNT, day, book)
         before = self.ledger.journal.risk_decisions(known["decision_id"]) if known else None
         marks = dict.fromkeys(SYMBOLS, PX)
-        verdicts = self.ledger.journal.intend(self.lease, a_decision(day, book), orders, LIMITS, marks, {})
+        verdicts = self.ledger.journal.intend(
+            self.lease, a_decision(day, book), orders, RiskInputs(limits=LIMITS, marks=marks)
+        )
         assert verdicts == before if known else len(verdicts) == len(orders)
 
     @rule(pick=picks)

@@ -23,6 +23,7 @@ from trading.orders.order_types import (
     combo_symbol,
 )
 from trading.orders.orders import OrderCancelReplaceRequest, OrdStatus, OrdType, Side, TimeInForce
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RefusalCode, RiskLimits
 
 LIMIT = {"ord_type": OrdType.LIMIT, "price": Decimal(10)}
@@ -50,7 +51,7 @@ def a_replace(number: int = 1, qty: int = 100, px: int | None = 10, **fields) ->
 
 def intend(ledger, lease, request, **limits):
     marks = {symbol: Decimal(10) for symbol in SYMBOLS}
-    return ledger.journal.intend_replace(lease, request, RiskLimits(**limits), marks)
+    return ledger.journal.intend_replace(lease, request, RiskInputs(limits=RiskLimits(**limits), marks=marks))
 
 
 def replaced(exec_id: str, **values) -> object:

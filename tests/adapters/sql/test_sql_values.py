@@ -14,6 +14,7 @@ from tests.adapters.sql.sql_desk import a_decision, some_orders
 from tests.builders import ACCOUNT, DECIDED, a_movement, a_new_order, a_trade
 from trading.errors import InvalidValue, TradingError
 from trading.orders.orders import OrdType
+from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskLimits
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -126,7 +127,7 @@ def test_a_day_of_three_thousand_symbols_is_intended_sent_answered_and_rebuilt(l
     orders = some_orders(3000)
     marks = {o.symbol: Decimal(10) for o in orders}
 
-    verdicts = ledger.journal.intend(lease, a_decision(), orders, WIDE, marks, {})
+    verdicts = ledger.journal.intend(lease, a_decision(), orders, RiskInputs(limits=WIDE, marks=marks))
     ledger.journal.mark_sending(lease, [o.cl_ord_id for o in orders], DECIDED)
     fills = [a_trade(1, 10, f"e-{o.cl_ord_id}", cl_ord_id=o.cl_ord_id, symbol=o.symbol) for o in orders]
 
