@@ -116,7 +116,7 @@ class IbSession:
             BrokerUnavailable: there is no new one.
         """
         noticed = self._next_outcome()
-        self.memory.flush()
+        self.memory.executions.flush()
         self.connection.close()
         self._lost(why)
         with suppress(BrokerUnavailable):
@@ -206,7 +206,7 @@ class IbSession:
         await asyncio.wait(ending)
         self._keeping = self._resync = None
         if hasattr(self, "connection"):
-            self.memory.flush()
+            self.memory.executions.flush()
             self.connection.close()
         if self.journal is not None:
             await self.journal.close()
@@ -299,8 +299,8 @@ class IbSession:
             await self._open_account(account)
 
     async def _settle_executions(self) -> None:
-        await self.until(lambda: not self.memory.waits_for_commissions(), self.settings.commission_seconds)
-        self.memory.flush()
+        await self.until(lambda: not self.memory.executions.is_waiting(), self.settings.commission_seconds)
+        self.memory.executions.flush()
         await self.settled()
 
     async def _open_account(self, account: str) -> None:
@@ -308,10 +308,10 @@ class IbSession:
         if await self.records(lambda records: bool(records.movements(account))):
             return
         for _ in range(_OPENING_TRIES):
-            before = self.memory.executions()
+            before = self.memory.executions.told()
             await self.ask_orders()
             await self._settle_executions()
-            if self.memory.executions() == before:  # so none fell between the executions and the cash
+            if self.memory.executions.told() == before:  # so none fell between the executions and the cash
                 await self.records(partial(Records.open_account, account=account, cash=cash, at=self.now()))
                 return
             cash = await self._cash_of(account)
