@@ -12,6 +12,7 @@ from websockets.exceptions import WebSocketException
 from adapters.alpaca_access import AlpacaAccess
 from adapters.alpaca_api import BROKEN
 
+# What the two libraries below raise, the socket under them, and alpaca-py over a broken message.
 SOCKET_ERRORS = (WebSocketException, UnpackException, OSError, *BROKEN)
 _WIRE = logging.getLogger("adapters.alpaca_socket.wire")
 _WIRE.setLevel(logging.WARNING)  # at DEBUG websockets writes every frame to it, the one with the keys too

@@ -56,7 +56,7 @@ class GxVerdict:
 class GxBarSuite:
     """The rules of the quality gate as an expectation suite.
 
-    It judges bars, so a symbol without any is for `check_bars` alone to find.
+    It judges bars, so a symbol without any is for `assess_bars` alone to find.
 
     Args:
         docs_root: folder of the suite, the results and the Data Docs as HTML; nothing is written when None. The pages
@@ -75,7 +75,7 @@ class GxBarSuite:
         now: datetime | None = None,
         listed_since: Mapping[str, date] | None = None,
     ) -> GxVerdict:
-        """Hold the bars against the suite; the arguments are those of `check_bars`.
+        """Hold the bars against the suite; the arguments are those of `assess_bars`.
 
         Raises:
             BarsNotPassed: an expectation could not be evaluated.

@@ -18,21 +18,29 @@ if TYPE_CHECKING:
 # yfinance has one session, one configuration and one cache in a process: one fetch at a time may use them.
 ONE_FETCH = threading.Lock()
 HOST = "https://query1.finance.yahoo.com"
-# A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in.
+# A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in: a key that is not
+# there, null or a list in place of an object, text in place of JSON or of a number, a number out of all bounds.
 BROKEN = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 
 class YahooAccess:
-    """What all that ask Yahoo share.
+    """How Yahoo is asked; given to every adapter that asks it.
 
     Args:
         base_url: another address to ask, such as a proxy's; None for Yahoo's own.
         timeout: for each request.
         cache_folder: where yfinance keeps time zones and cookies; None for its own choice. One in a process.
-        name: of the source, in messages.
+        name: of the source, in messages and with everything that comes of it.
     """
 
-    def __init__(self, base_url: str | None, timeout: timedelta, cache_folder: Path | None, name: str) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        timeout: timedelta = timedelta(seconds=10),
+        cache_folder: Path | None = None,
+        name: str = "yahoo",
+    ) -> None:
         self.name = name
         self._base_url, self._timeout, self._cache_folder = base_url, timeout, cache_folder
 

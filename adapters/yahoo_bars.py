@@ -1,8 +1,7 @@
 """Bars from Yahoo Finance, through yfinance. Unofficial and for personal use; every symbol's outcome is known."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -43,33 +42,26 @@ class YahooBars:
     ask for sessions that have closed: of a running one Yahoo serves the bar so far.
 
     Args:
+        access: a symbol takes one request to about ten.
         symbols: what is offered. A dot in a US symbol is a share class (BRK.B), which Yahoo writes BRK-B.
         currency: ISO 4217 code; a symbol that Yahoo quotes in another (GBp is pence) fails.
-        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
-        timeout: for each request; a symbol takes one to about ten.
-        cache_folder: where yfinance keeps time zones and cookies; None for its own choice. One in a process.
-        name: recorded with every bar.
     """
 
     def __init__(
         self,
+        access: YahooAccess,
         symbols: Sequence[str],
         *,
         mic: str = "XNYS",
         currency: str = "USD",
         listed: Mapping[str, Instrument] | None = None,
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        cache_folder: Path | None = None,
-        name: str = "yahoo",
     ) -> None:
-        self.name = name
+        self.name = access.name
         self._offered: Mapping[str, Instrument] = {
             **{symbol: Equity(symbol=symbol, mic=mic, currency=currency) for symbol in symbols},
             **(listed or {}),
         }
-        self._mic, self._currency = mic, currency
-        self._access = YahooAccess(base_url, timeout, cache_folder, name)
+        self._access, self._mic, self._currency = access, mic, currency
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments named at the start, by symbol; Yahoo has no list of its own."""

@@ -1,9 +1,8 @@
 """Option chains from Yahoo Finance: all expiries of an underlying, one request each. Unofficial, for personal use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,25 +28,19 @@ class YahooChains:
     American ones.
 
     Args:
+        access: a chain takes a request for each expiry, ten to twenty as a rule.
         mic: ISO 10383 code of the exchange of all underlyings; in the USA a dot is a share class.
-        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
-        timeout: for each request; a chain takes one for each expiry, ten to twenty as a rule.
-        cache_folder: where yfinance keeps cookies; None for its own choice. One in a process.
     """
 
     def __init__(
         self,
+        access: YahooAccess,
         *,
         now: Callable[[], datetime],
         mic: str = "XNYS",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        cache_folder: Path | None = None,
-        name: str = "yahoo",
     ) -> None:
-        self.name = name
-        self._now, self._mic = now, mic
-        self._access = YahooAccess(base_url, timeout, cache_folder, name)
+        self.name = access.name
+        self._access, self._now, self._mic = access, now, mic
 
     def fetch(self, underlying: str) -> OptionChain:
         """Return the whole chain as it is now.

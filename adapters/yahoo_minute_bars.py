@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 
@@ -25,27 +24,21 @@ class YahooMinuteBars:
     Yahoo serves them adjusted for splits up to now; they are brought back to what was traded.
 
     Args:
+        access: a symbol takes a request for each AT_ONCE from `first` to now, and a few more.
         mic: ISO 10383 code of the exchange of all symbols; in the USA a dot is a share class.
         currency: ISO 4217 code; a symbol that Yahoo quotes in another (GBp is pence) fails.
-        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
-        timeout: for each request; a symbol takes one for each AT_ONCE from `first` to now, and a few more.
-        cache_folder: where yfinance keeps time zones and cookies; None for its own choice. One in a process.
     """
 
     def __init__(
         self,
+        access: YahooAccess,
         *,
         now: Callable[[], datetime],
         mic: str = "XNYS",
         currency: str = "USD",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        cache_folder: Path | None = None,
-        name: str = "yahoo",
     ) -> None:
-        self.name = name
-        self._now, self._mic, self._currency = now, mic, currency
-        self._access = YahooAccess(base_url, timeout, cache_folder, name)
+        self.name = access.name
+        self._access, self._now, self._mic, self._currency = access, now, mic, currency
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> FetchedMinuteBars:
         """Return the minutes of all sessions from `first` to `last`, both included, one symbol after the other.

@@ -1,9 +1,8 @@
 """Quotes from Yahoo Finance: many symbols by one request. Unofficial and for personal use."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -29,24 +28,18 @@ class YahooQuotes:
     Args:
         currency: ISO 4217 code; a symbol that Yahoo quotes in another (GBp is pence) fails.
         mic: ISO 10383 code of the exchange of all symbols; in the USA a dot is a share class.
-        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
-        cache_folder: where yfinance keeps cookies; None for its own choice. One in a process.
     """
 
     def __init__(
         self,
+        access: YahooAccess,
         *,
         now: Callable[[], datetime],
         mic: str = "XNYS",
         currency: str = "USD",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        cache_folder: Path | None = None,
-        name: str = "yahoo",
     ) -> None:
-        self.name = name
-        self._now, self._mic, self._currency = now, mic, currency
-        self._access = YahooAccess(base_url, timeout, cache_folder, name)
+        self.name = access.name
+        self._access, self._now, self._mic, self._currency = access, now, mic, currency
 
     def fetch(self, symbols: Sequence[str]) -> FetchedQuotes:
         """Return the latest quote of each symbol; one that the answer does not hold is unknown.

@@ -1,9 +1,9 @@
 """Levels of indices from Yahoo Finance, through yfinance. Unofficial and for personal use."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_bars import YahooBars
 from trading.errors import UnknownSymbol
 from trading.market.bars import FetchStatus
@@ -18,22 +18,11 @@ class YahooIndices:
 
     Args:
         currency: ISO 4217 code in which Yahoo gives the levels; an index in another is refused.
-        base_url: another address to ask, such as a proxy's; None for Yahoo's own.
     """
 
-    def __init__(
-        self,
-        *,
-        currency: str = "USD",
-        base_url: str | None = None,
-        timeout: timedelta = timedelta(seconds=10),
-        cache_folder: Path | None = None,
-        name: str = "yahoo",
-    ) -> None:
-        self.name = name
-        self._bars = YahooBars(
-            (), currency=currency, base_url=base_url, timeout=timeout, cache_folder=cache_folder, name=name
-        )
+    def __init__(self, access: YahooAccess, *, currency: str = "USD") -> None:
+        self.name = access.name
+        self._bars = YahooBars(access, (), currency=currency)
 
     def levels(self, index: str, first: date, last: date) -> tuple[IndexLevel, ...]:
         """Return the levels from `first` to `last`, both included, by session; only ask for those that have closed.

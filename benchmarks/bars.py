@@ -13,7 +13,7 @@ from adapters.parquet_bars import ParquetBars
 from benchmarks.markets import CALENDAR, LAST, SOURCE, YEAR, fill_store, known_at, make_market, write_file
 from benchmarks.measurement import Measurement, Run, seconds
 from trading.market.adjustments import wide_closes
-from trading.market.bar_checks import check_bars
+from trading.market.bar_checks import assess_bars
 from trading.market.quality import DayVerdict, QualityPolicy
 
 _KEY = ["symbol", "session"]
@@ -137,8 +137,8 @@ def gx_million(run: Run) -> Iterator[Measurement]:
     suite.validate(make_market(2, 30, run.seed).fetched(), first, LAST, now=now)  # imports it
 
     def check() -> None:
-        report = check_bars(fetched, calendar=CALENDAR, first=first, session=LAST, policy=policy, now=now)
-        assert report.day_verdict is DayVerdict.TRADE
+        assessed = assess_bars(fetched, calendar=CALENDAR, first=first, session=LAST, policy=policy, now=now)
+        assert assessed.report.day_verdict is DayVerdict.TRADE
 
     def validate() -> None:
         assert not suite.validate(fetched, first, LAST, now=now).critical_symbols()
@@ -150,7 +150,7 @@ def gx_million(run: Run) -> Iterator[Measurement]:
         unit="s",
         baseline=baseline,
         note=f"Great Expectations over {symbols * sessions:,} bars, facts included, no Data Docs; baseline: the same "
-        "rules in `check_bars`, content hash included",
+        "rules in `assess_bars`, content hash included",
     )
 
 

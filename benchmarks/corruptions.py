@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks.corruption_kinds import KINDS, LENGTH, Draw, Kind, Window
 from benchmarks.markets import CALENDAR, YEAR
 from benchmarks.measurement import SEED, Measurement, Run, at_least, at_most
-from trading.market.bar_checks import check_bars
+from trading.market.bar_checks import assess_bars
 from trading.market.bar_facts import bar_facts
 from trading.market.bar_rules import BAR_RULES
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
@@ -201,7 +201,7 @@ def _by_symbol(report: QualityReport) -> dict[str, list[Finding]]:
 def _check(some: Sequence[Window]) -> QualityReport:
     fetched = _fetched(some)
     first = some[0].days[0].astype("datetime64[D]").item()
-    return check_bars(fetched, calendar=CALENDAR, first=first, session=_LAST, policy=QualityPolicy(), now=_NOW)
+    return assess_bars(fetched, calendar=CALENDAR, first=first, session=_LAST, policy=QualityPolicy(), now=_NOW).report
 
 
 def _fetched(some: Sequence[Window]) -> FetchedBars:

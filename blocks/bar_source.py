@@ -135,7 +135,7 @@ class BarSource(ProviderAccess, Block):
             case Provider.FILES:
                 return self._files()
             case Provider.YAHOO:
-                return self._yahoo()
+                return YahooBars(self.yahoo(), self._named(), mic=self.mic)
             case Provider.INTERACTIVE_BROKERS:
                 return self._interactive_brokers()
             case Provider.ALPACA:
@@ -159,9 +159,6 @@ class BarSource(ProviderAccess, Block):
             actions_path=self.actions_path,
             mic=self.mic,
         )
-
-    def _yahoo(self) -> YahooBars:
-        return YahooBars(name=self.name, symbols=self._named(), mic=self.mic, base_url=self.base_url)
 
     def _interactive_brokers(self) -> IbBars:
         listed = [Equity(symbol=symbol, mic=self.mic, currency=self.ib.currency) for symbol in self._named()]

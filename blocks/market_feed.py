@@ -58,7 +58,7 @@ class MarketFeed(ProviderAccess, Block):
         """Return the source of quotes that are asked for."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooQuotes(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooQuotes(self.yahoo(), now=wall_clock, mic=self.mic)
             case Provider.ALPACA:
                 return AlpacaQuotes(access=self.alpaca(), now=wall_clock, name=self.name)
             case Provider.MASSIVE:
@@ -86,7 +86,7 @@ class MarketFeed(ProviderAccess, Block):
         """Return the source of option chains."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooChains(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooChains(self.yahoo(), now=wall_clock, mic=self.mic)
             case Provider.ALPACA:
                 return AlpacaChains(access=self.alpaca(), now=wall_clock, name=self.name)
             case Provider.MASSIVE:
@@ -102,7 +102,7 @@ class MarketFeed(ProviderAccess, Block):
         """Return the source of minute bars."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooMinuteBars(now=wall_clock, mic=self.mic, base_url=self.base_url, name=self.name)
+                return YahooMinuteBars(self.yahoo(), now=wall_clock, mic=self.mic)
             case Provider.IQFEED:
                 return IqfeedMinuteBars(settings=self.iqfeed, now=wall_clock, mic=self.mic, name=self.name)
             case _:
@@ -112,7 +112,7 @@ class MarketFeed(ProviderAccess, Block):
         """Return the source of index levels."""
         match self.provider:
             case Provider.YAHOO:
-                return YahooIndices(base_url=self.base_url, name=self.name)
+                return YahooIndices(self.yahoo())
             case Provider.MASSIVE:
                 return MassiveIndices(self.massive())
             case _:

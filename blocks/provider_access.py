@@ -13,6 +13,7 @@ from adapters.iqfeed.iqfeed_settings import IqfeedSettings
 from adapters.massive_api import MassiveApi
 from adapters.source_budget import RequestLimit, SourceBudget, source_budget
 from adapters.us_symbols import US_MICS
+from adapters.yahoo_access import YahooAccess
 from trading.errors import InvalidValue
 
 
@@ -73,6 +74,10 @@ class ProviderAccess(BaseModel):
         if isinstance(value, str) and (why := CLOSED.get(value.lower().replace(" ", "_"))) is not None:
             raise ValueError(f"{why}; {_INSTEAD}")
         return value
+
+    def yahoo(self) -> YahooAccess:
+        """Return how Yahoo is asked."""
+        return YahooAccess(self.base_url, name=self.name)
 
     def alpha_vantage(self) -> AlphaVantageApi:
         """Return how Alpha Vantage is asked for what is no bar; the same budget counts all requests."""

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trading.market.bar_checks import check_bars
+from trading.market.bar_checks import assess_bars
 from trading.market.bars import DailyBars, FetchedBars, FetchOutcome, FetchStatus, PriceBasis, bars_frame
 from trading.market.calendars import TradingCalendar
 from trading.market.corporate_actions import CashDividend, CorporateAction, Split
@@ -90,7 +90,7 @@ def check(bars: FetchedBars | pd.DataFrame, **arguments: Any) -> QualityReport:
     """Return the verdict of the gate for LAST."""
     bars = bars if isinstance(bars, FetchedBars) else fetched(bars)
     defaults = {"calendar": XNYS, "first": FIRST, "session": LAST, "policy": QualityPolicy(), "now": NOW}
-    return check_bars(bars, **(defaults | arguments))
+    return assess_bars(bars, **(defaults | arguments)).report
 
 
 def the_only(report: QualityReport) -> tuple[Rule, FindingSeverity, str, date | None]:

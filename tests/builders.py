@@ -76,6 +76,13 @@ def a_trade(qty: int | str, px: int | str, exec_id: str = "e-1", **fields: Any) 
     return a_report(fields.pop("exec_type", ExecType.TRADE), exec_id, **(given | fields))
 
 
+def trades(*fills: tuple[int | str, int | str], symbol: str = "AAPL", day: date = SESSION) -> list[ExecutionReport]:
+    """Return executions of (signed quantity, price), a minute apart."""
+    return [
+        a_trade(qty, px, f"{symbol}-{n}", symbol=symbol, transact_time=at(n, day)) for n, (qty, px) in enumerate(fills)
+    ]
+
+
 def a_correction(of: str, qty: int | str, px: int | str, exec_id: str, **fields: Any) -> ExecutionReport:
     return a_trade(qty, px, exec_id, exec_type=ExecType.TRADE_CORRECT, exec_ref_id=of, **fields)
 

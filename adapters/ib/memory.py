@@ -5,13 +5,14 @@ as far as the table of error codes says.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from adapters.ib.decimals import exact, exact_or_none
 from adapters.ib.error_codes import ErrorClass, classify
+from adapters.ib.executions import Executions
 from adapters.ib.heard import Heard, Terms
 from adapters.ib.orders import side_of, terms_of
 from trading.orders.executions import ExecType
@@ -61,14 +62,6 @@ class KnownOrder:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Waiting:
-    """An execution that waits for its commission; those of one order are told in their order."""
-
-    heard: Heard
-    overdue_at: float
-
-
-@dataclass(slots=True, kw_only=True)
 class Sent:
     """An order or a change that was sent on this connection and may be answered by an error.
 
@@ -100,16 +93,18 @@ class Memory:
     monotonic: Callable[[], float]
     later: Callable[[float, Callable[[], None]], object]
     commission_seconds: float
+    executions: Executions = field(init=False)
     orders: dict[int, KnownOrder] = field(default_factory=dict)
     sent: dict[int, Sent] = field(default_factory=dict)
     strange: list[tuple[Any, Any, Any, bool]] = field(default_factory=list)
     generation: int = 0
     _statuses: dict[int, tuple[str, float, str]] = field(default_factory=dict)
-    _executed: dict[int, dict[str, Decimal]] = field(default_factory=dict)
-    _waiting: dict[int, list[_Waiting]] = field(default_factory=dict)
-    _fees: dict[str, Decimal] = field(default_factory=dict)
-    _told: dict[str, Heard] = field(default_factory=dict)
     _said: dict[str, set[ExecType]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.executions = Executions(
+            tell=self._speak, monotonic=self.monotonic, later=self.later, commission_seconds=self.commission_seconds
+        )
 
     # -- what may be asked
 
@@ -132,27 +127,14 @@ class Memory:
 
     def lacks_executions(self) -> bool:
         """Tell whether the server has stated more fills than executions were heard, even when asked for all."""
-        return any(k.filled > max(k.asked_filled, self._executed_qty(k)) for k in self.orders.values())
-
-    def executions(self) -> Mapping[str, Decimal | None]:
-        """Return the executions that were told on, with their commissions."""
-        return {exec_id: told.commission for exec_id, told in self._told.items()}
-
-    def waits_for_commissions(self) -> bool:
-        """Tell whether an execution has not been told on yet."""
-        return bool(self._waiting)
+        return any(k.filled > max(k.asked_filled, self.executions.qty_of(k.perm_id)) for k in self.orders.values())
 
     def asked(self) -> None:
         """Note that orders and executions have been told in full; IB tells today's executions only."""
         for known in self.orders.values():
             known.asked_filled = known.filled
-            if known.status == "Filled" and known.filled > self._executed_qty(known):
+            if known.status == "Filled" and known.filled > self.executions.qty_of(known.perm_id):
                 self._tell(known, ExecType.ORDER_STATUS, "filled", OrdStatus.FILLED)
-
-    def flush(self) -> None:
-        """Tell the executions that wait for a commission without it."""
-        for perm_id in tuple(self._waiting):
-            self._tell_executions(perm_id, overdue=True)
 
     def reject(self, order: NewOrderSingle, text: str) -> None:
         """Tell that an order was not taken, for what IB said of it before it was sent."""
@@ -214,23 +196,15 @@ class Memory:
             multiplier=exact_or_none(contract.multiplier) or Decimal(1),
         )
         if not is_leg:
-            family = heard.exec_id.rpartition(".")[0] or heard.exec_id
-            self._executed.setdefault(execution.permId, {})[family] = qty
+            self.executions.count(execution.permId, heard.exec_id, qty)
         if contract.secType == "BAG":
-            self._tell_execution(heard)  # its legs bear the commission
+            self.executions.tell_at_once(heard)  # its legs bear the commission
         else:
-            self._take_execution(execution.permId, heard)
+            self.executions.take(execution.permId, heard)
 
     def commission_seen(self, report: Any) -> None:
-        """Take a commissionReport, which may come before its execution or long after it."""
-        self._fees[report.execId] = exact(report.commission)
-        if (told := self._told.get(report.execId)) is not None:
-            if told.commission is None:
-                self._tell_execution(told)
-            return
-        for perm_id, waiting in tuple(self._waiting.items()):
-            if any(one.heard.exec_id == report.execId for one in waiting):
-                self._tell_executions(perm_id)
+        """Take a commissionReport."""
+        self.executions.commission_seen(report)
 
     def error_seen(self, order_id: int, code: int, text: str) -> ErrorClass:
         """Take an error and return its class; one that names an order is kept for it."""
@@ -362,41 +336,6 @@ class Memory:
     def _speak(self, heard: Heard) -> None:
         self._said.setdefault(heard.cl_ord_id, set()).add(heard.exec_type)
         self.tell(heard)
-
-    # -- executions and their commissions
-
-    def _take_execution(self, perm_id: int, heard: Heard) -> None:
-        if heard.exec_id in self._told:
-            return
-        waiting = self._waiting.setdefault(perm_id, [])
-        if any(one.heard.exec_id == heard.exec_id for one in waiting):
-            return
-        waiting.append(_Waiting(heard=heard, overdue_at=self.monotonic() + self.commission_seconds))
-        self._tell_executions(perm_id)
-        if perm_id in self._waiting:
-            self.later(self.commission_seconds + 0.01, lambda: self._tell_executions(perm_id))
-
-    def _tell_executions(self, perm_id: int, *, overdue: bool = False) -> None:
-        waiting, now = self._waiting.get(perm_id, []), self.monotonic()
-        while waiting and (overdue or waiting[0].heard.exec_id in self._fees or waiting[0].overdue_at <= now):
-            self._tell_execution(waiting.pop(0).heard)
-        if not waiting:
-            self._waiting.pop(perm_id, None)
-
-    def _tell_execution(self, heard: Heard) -> None:
-        before = self._told.get(heard.exec_id)
-        told = _with_commission(heard, self._fees.get(heard.exec_id))
-        if told == before:
-            return
-        self._told[heard.exec_id] = told
-        self._speak(told)
-
-    def _executed_qty(self, known: KnownOrder) -> Decimal:
-        return sum(self._executed.get(known.perm_id, {}).values(), _ZERO)
-
-
-def _with_commission(heard: Heard, commission: Decimal | None) -> Heard:
-    return heard if commission is None else replace(heard, commission=commission)
 
 
 def _filled_status(known: KnownOrder | None, cum_qty: Decimal, *, is_leg: bool) -> OrdStatus:

@@ -140,8 +140,8 @@ class OrderCalls:
         def unclear() -> bool:
             return any(one.unclear or one.refusal for one in sent.values())
 
-        await self._session.until(lambda: answered() or unclear(), patience)
-        await self._session.until(answered, min(patience, _GRACE) if unclear() else 0)
+        await self._session.pulse.until(lambda: answered() or unclear(), patience)
+        await self._session.pulse.until(answered, min(patience, _GRACE) if unclear() else 0)
         for one in sent.values():
             if memory.heard_of(one.cl_ord_id):
                 self._unanswered.pop(one.cl_ord_id, None)
@@ -192,7 +192,7 @@ class OrderCalls:
         working = [k for k in self._session.memory.of(cl_ord_id) if not k.is_done]
         sent = [await self._send_cancel(connection, known) for known in working]
         if (
-            not await self._session.until(
+            not await self._session.pulse.until(
                 lambda: (
                     not connection.is_open or all(k.is_done or s.refusal for k, s in zip(working, sent, strict=True))
                 ),
@@ -244,7 +244,9 @@ class OrderCalls:
                 if left <= 0:
                     names = ", ".join(known.cl_ord_id for known in working)
                     raise OutcomeUnknown(NAME, ALL, f"still working: {names}")
-                await self._session.until(lambda: not self._session.memory.working(account), min(left, _ASK_AGAIN))
+                await self._session.pulse.until(
+                    lambda: not self._session.memory.working(account), min(left, _ASK_AGAIN)
+                )
         except BrokerUnavailable as exc:
             raise OutcomeUnknown(NAME, ALL, exc.why) from exc
 
@@ -295,7 +297,7 @@ class OrderCalls:
         apply_terms(changed, wanted)
         self._session.memory.sent[known.order_id] = sent = Sent(cl_ord_id=known.cl_ord_id)
         connection.client.placeOrder(known.order_id, known.contract, changed)
-        answered = await self._session.until(
+        answered = await self._session.pulse.until(
             lambda: not connection.is_open or known.terms == wanted or known.is_done or bool(sent.refusal),
             self._session.settings.answer_seconds,
         )

@@ -17,6 +17,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_bars import MEANING, YahooBars
 from adapters.yahoo_charts import to_single_precision
 from tests.bar_source_battery import BarSourceBattery, SourceCase, statuses
@@ -109,7 +110,7 @@ class Yahoo:
         self._answers[symbol] = answer if callable(answer) else lambda _: Response(answer, status=status)
 
     def bars(self, *symbols: str, **settings: Any) -> YahooBars:
-        return YahooBars(symbols, base_url=self.server.url_for(""), **settings)
+        return YahooBars(YahooAccess(self.server.url_for(""), **settings), symbols)
 
     def _answer(self, request: Request) -> Response:
         if request.path == "/v1/test/getcrumb":
@@ -263,7 +264,7 @@ def test_a_provider_that_refuses_us_is_unavailable_as_a_whole(yahoo: Yahoo, stat
 def test_a_provider_that_cannot_be_reached_is_unavailable_as_a_whole():
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
-        source = YahooBars(["AAPL", "IBM"], base_url=f"http://127.0.0.1:{nobody_listens.getsockname()[1]}")
+        source = YahooBars(YahooAccess(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"), ["AAPL", "IBM"])
 
         with pytest.raises(SourceUnavailable, match="every symbol failed"):
             source.fetch(["AAPL", "IBM"], FIRST, LAST)

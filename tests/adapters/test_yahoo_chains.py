@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from werkzeug import Request, Response
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_chains import PATH, YahooChains
 from tests.adapters.yahoo_server import NOW, Yahoo, _own_cache, now, yahoo
 from tests.chain_source_battery import ChainCase, ChainSourceBattery
@@ -79,7 +80,7 @@ def serve(
 
 
 def chains_at(yahoo: Yahoo, **settings: Any) -> YahooChains:
-    return YahooChains(now=now, base_url=yahoo.address, **settings)
+    return YahooChains(YahooAccess(yahoo.address, **settings), now=now)
 
 
 class TestYahooChains(ChainSourceBattery):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from werkzeug import Request, Response
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_minute_bars import YahooMinuteBars
 from tests.adapters.yahoo_server import NOW, Yahoo, _own_cache, closed_port, now, yahoo
 from trading.errors import InvalidValue, SourceUnavailable
@@ -74,8 +75,8 @@ def serve(yahoo: Yahoo, minutes: Minutes, symbol: str = "AAPL", **chart: Any) ->
     yahoo.answers(CHART + symbol, answer)
 
 
-def bars_at(address: str, **settings: Any) -> YahooMinuteBars:
-    return YahooMinuteBars(now=now, base_url=address, **settings)
+def bars_at(address: str) -> YahooMinuteBars:
+    return YahooMinuteBars(YahooAccess(address), now=now)
 
 
 @pytest.fixture

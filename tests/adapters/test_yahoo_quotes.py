@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from werkzeug import Request, Response
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_quotes import PATH, YahooQuotes
 from tests.adapters.yahoo_server import Yahoo, _own_cache, closed_port, now, yahoo
 from tests.quote_source_battery import QuoteCase, QuoteSourceBattery, quote_statuses
@@ -35,7 +36,7 @@ FTSE = {**APPLE, "symbol": "VOD.L", "currency": "GBp", "exchangeDataDelayedBy": 
 
 
 def quotes_at(address: str, **settings: Any) -> YahooQuotes:
-    return YahooQuotes(now=now, base_url=address, **settings)
+    return YahooQuotes(YahooAccess(address, **settings), now=now)
 
 
 def serve(yahoo: Yahoo, *rows: dict[str, Any]) -> YahooQuotes:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.yahoo_access import YahooAccess
 from adapters.yahoo_reference import YahooIndices
 from tests.adapters.yahoo_server import Yahoo, _own_cache, closed_port, yahoo
 from trading.errors import SourceUnavailable, UnknownSymbol
@@ -42,7 +43,7 @@ def a_chart(levels: dict[date, float | None], currency: str = "USD") -> dict[str
 
 
 def indices_at(address: str) -> YahooIndices:
-    return YahooIndices(base_url=address)
+    return YahooIndices(YahooAccess(address))
 
 
 def test_levels_are_those_published_by_session(yahoo: Yahoo):

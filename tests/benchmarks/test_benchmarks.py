@@ -13,7 +13,7 @@ from benchmarks.markets import CALENDAR, LAST, make_market
 from benchmarks.measurement import Measurement, Run, at_least, at_most
 from benchmarks.options import chain_checks, european_greeks, european_volatilities
 from benchmarks.table import markdown_table
-from trading.market.bar_checks import check_bars
+from trading.market.bar_checks import assess_bars
 from trading.market.quality import QualityPolicy
 from trading.market.timetable import session_times
 
@@ -125,14 +125,14 @@ def test_the_same_seed_makes_the_same_market_and_another_one_another():
 def test_the_bars_made_up_pass_the_quality_gate():
     market = make_market(50, 300, seed=1)
 
-    report = check_bars(
+    report = assess_bars(
         market.fetched(),
         calendar=CALENDAR,
         first=market.day(0),
         session=LAST,
         policy=QualityPolicy(),
         now=session_times(CALENDAR, LAST).settled_at,
-    )
+    ).report
 
     assert (report.findings, report.rows) == ((), 50 * 300)
 

@@ -1,4 +1,4 @@
-"""A clock to set, and a way to wait for what a client hears."""
+"""A clock to set, what a client asks for, and a way to wait for what it hears."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ib_gateway.gateway import Gateway
+from ib_gateway.scenarios import Fault, Scenario
 
 MONDAY_MORNING = datetime(2026, 11, 16, 15, 0, tzinfo=UTC)  # 10:00 in New York
 
@@ -18,6 +19,19 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.time
+
+
+def a_stock(lib: Any, symbol: str = "AAPL") -> Any:
+    return lib.Stock(symbol, "SMART", "USD")
+
+
+def an_order(lib: Any, ref: str = "t-1", **terms: Any) -> Any:
+    """Return an order to buy 10 at the market."""
+    return lib.MarketOrder("BUY", 10, **{"tif": "DAY", "orderRef": ref, **terms})
+
+
+def faults(*rows: dict[str, Any], seed: int = 0) -> Scenario:
+    return Scenario(seed=seed, faults=tuple(Fault(**row) for row in rows))
 
 
 async def until(true: Callable[[], object], seconds: float = 20.0) -> None:

@@ -3,11 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from gateway_client import codes_of, errors_of, statuses, until
-
-
-def a_stock(lib):
-    return lib.Stock("AAPL", "SMART", "USD")
+from gateway_client import a_stock, codes_of, errors_of, statuses, until
 
 
 async def a_resting_order(ib, lib, gateway, qty=10, px=190.0, **terms):

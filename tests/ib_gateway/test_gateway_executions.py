@@ -4,16 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from gateway_client import statuses, until
+from gateway_client import a_stock, statuses, until
 
 from ib_gateway.contracts import Contract
 from ib_gateway.executions import commission_of
 from ib_gateway.fills import NoSuchExecution
 from ib_gateway.gateway_settings import GatewayAccount
-
-
-def a_stock(lib):
-    return lib.Stock("AAPL", "SMART", "USD")
 
 
 async def a_fill(ib, lib, qty=10, action="BUY", ref="t-1"):

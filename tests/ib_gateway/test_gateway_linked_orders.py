@@ -3,13 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from gateway_client import codes_of, statuses, until
+from gateway_client import a_stock, codes_of, statuses, until
 
 from ib_gateway.contracts import Contract
-
-
-def a_stock(lib):
-    return lib.Stock("AAPL", "SMART", "USD")
 
 
 async def a_bracket(ib, lib, gateway, entry=199.0):

@@ -4,13 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from gateway_client import codes_of, statuses, until
+from gateway_client import a_stock, codes_of, statuses, until
 
 from ib_gateway.contracts import Contract
-
-
-def a_stock(lib):
-    return lib.Stock("AAPL", "SMART", "USD")
 
 
 def an_order(lib, kind="LMT", action="BUY", qty=10, **terms):

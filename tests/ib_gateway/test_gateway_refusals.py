@@ -3,13 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from gateway_client import errors_of, until
+from gateway_client import a_stock, errors_of, until
 
 from ib_gateway.gateway_settings import GatewayAccount
-
-
-def a_stock(lib, symbol="AAPL"):
-    return lib.Stock(symbol, "SMART", "USD")
 
 
 async def refused(ib, lib, contract, order):

@@ -3,13 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from gateway_client import statuses, until
+from gateway_client import a_stock, statuses, until
 
 from ib_gateway.journal import BrokenState
-
-
-def a_stock(lib):
-    return lib.Stock("AAPL", "SMART", "USD")
 
 
 @pytest.fixture

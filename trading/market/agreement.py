@@ -46,7 +46,7 @@ class Agreement:
     """What a comparison has found.
 
     Attributes:
-        findings: DISAGREEMENT, at most one for each symbol; for `second_reader` of `check_bars`.
+        findings: DISAGREEMENT, at most one for each symbol; for `second_reader` of `assess_bars`.
         compared: symbols that both gave bars of.
         disagreed: those with a finding; for `ProviderAnswer` of both, for it is not known who is right.
     """

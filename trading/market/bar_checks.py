@@ -45,32 +45,6 @@ class Assessment:
     low_bars: pd.DataFrame
 
 
-def check_bars(
-    fetched: FetchedBars,
-    *,
-    calendar: TradingCalendar,
-    first: date,
-    session: date,
-    policy: QualityPolicy,
-    now: datetime,
-    listed_since: Mapping[str, date] | None = None,
-    second_reader: Collection[Finding] = (),
-    acceptances: Collection[Acceptance] = (),
-) -> QualityReport:
-    """Return the verdict of `assess_bars`, whose arguments these are."""
-    return assess_bars(
-        fetched,
-        calendar=calendar,
-        first=first,
-        session=session,
-        policy=policy,
-        now=now,
-        listed_since=listed_since,
-        second_reader=second_reader,
-        acceptances=acceptances,
-    ).report
-
-
 def assess_bars(
     fetched: FetchedBars,
     *,

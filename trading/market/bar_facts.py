@@ -82,7 +82,7 @@ def bar_facts(
 ) -> BarFacts:
     """Return the bars with all their facts.
 
-    The arguments are those of `check_bars`; without `now`, no bar lies after today.
+    The arguments are those of `assess_bars`; without `now`, no bar lies after today.
     """
     calendar.require_session(session)
     bars, codes, symbols = _in_order(fetched.bars.frame)

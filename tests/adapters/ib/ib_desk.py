@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from sqlmodel import SQLModel
 
 import adapters.ib.tables  # noqa: F401 - fills the metadata
@@ -19,9 +20,13 @@ from adapters.ib.sessions import Sessions
 from adapters.sql.engine import make_engine
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewaySettings
-from ib_gateway.scenarios import Scenario
+from ib_gateway.scenarios import Action, Fault, Scenario
+from trading.errors import BrokerUnavailable
+from trading.orders.executions import ExecType, ExecutionReport, fold_order
+from trading.orders.order_types import ContingencyType
 from trading.orders.orders import (
     NewOrderSingle,
+    Order,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrdType,
@@ -44,6 +49,7 @@ QUICK: dict[str, Any] = {
     "backoff_first_seconds": 0.01,
     "backoff_most_seconds": 0.05,
 }
+UP = ["CONNECTING", "AUTHENTICATING", "SYNCHRONIZING", "READY"]
 
 
 @dataclass
@@ -154,6 +160,38 @@ def a_replace(cl_ord_id: str = "o-1", qty: int = 100, number: int = 1, **values:
         order_qty=Decimal(qty),
         **values,
     )
+
+
+def linked(parent: str | None) -> dict[str, Any]:
+    contingency = ContingencyType.OCO if parent else ContingencyType.OTO
+    return {"list_id": "l", "contingency_type": contingency, "parent_cl_ord_id": parent}
+
+
+def a_bracket() -> list[NewOrderSingle]:
+    return [
+        an_order("p", **linked(None)),
+        an_order("t", Side.SELL, price=Decimal(220), **linked("p")),
+        an_order("s", Side.SELL, ord_type=OrdType.STOP, stop_px=Decimal(140), **linked("p")),
+    ]
+
+
+def a_fault(on: str, do: Action, **values: Any) -> Scenario:
+    return Scenario(faults=(Fault(on=on, do=do, **values),))
+
+
+def folded(order: NewOrderSingle, reports: tuple[ExecutionReport, ...]) -> Order:
+    return fold_order(order, (), [r for r in reports if r.cl_ord_id == order.cl_ord_id])
+
+
+def kinds(reports: tuple[ExecutionReport, ...]) -> list[ExecType]:
+    return [r.exec_type for r in reports]
+
+
+async def refused(broker: IbBroker) -> str:
+    """Return why it could not be connected."""
+    with pytest.raises(BrokerUnavailable) as caught:
+        await broker.connect()
+    return str(caught.value)
 
 
 async def until(true: Callable[[], object], seconds: float = 20.0) -> None:

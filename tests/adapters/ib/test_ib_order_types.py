@@ -1,9 +1,7 @@
 """Every kind of order says at IB what was meant, and is read back as the same."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from adapters.ib.heard import Terms
 from adapters.ib.orders import terms_of
 from adapters.ib.session_states import SessionState
-from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_cancel, a_market_order, a_replace, an_order
+from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_bracket, a_cancel, a_market_order, a_replace, an_order, linked
 from trading.orders.execution_algos import (
     Adaptive,
     AdaptivePriority,
@@ -38,12 +36,6 @@ from trading.orders.orders import NewOrderSingle, OrdStatus, OrdType, Side, Time
 
 CALL, PUT = "AAPL  261218C00250000", "AAPL  261218P00250000"
 FRIDAY = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Desk(tmp_path) as desk:
-        yield desk
 
 
 def a_stop(**changes: Any) -> NewOrderSingle:
@@ -212,7 +204,7 @@ async def test_the_same_bracket_twice_is_one_bracket(desk: Desk):
 
 async def test_a_bracket_of_which_one_is_no_contract_is_not_sent_at_all(desk: Desk):
     parent, target, _ = a_bracket()
-    legs = [parent, target, an_order("s", Side.SELL, symbol="NONE", price=Decimal(1), **_link("p"))]
+    legs = [parent, target, an_order("s", Side.SELL, symbol="NONE", price=Decimal(1), **linked("p"))]
 
     reports = await desk.broker().submit_list(legs)
 
@@ -375,16 +367,3 @@ async def test_a_canceled_part_filled_order_keeps_what_it_traded(desk: Desk):
 
     folded = fold_order(order, (), reports)
     assert (folded.ord_status, folded.cum_qty) == (OrdStatus.CANCELED, 40)
-
-
-def _link(parent: str | None) -> dict[str, Any]:
-    contingency = ContingencyType.OCO if parent else ContingencyType.OTO
-    return {"list_id": "l", "contingency_type": contingency, "parent_cl_ord_id": parent}
-
-
-def a_bracket() -> list[NewOrderSingle]:
-    return [
-        an_order("p", **_link(None)),
-        an_order("t", Side.SELL, price=Decimal(220), **_link("p")),
-        an_order("s", Side.SELL, ord_type=OrdType.STOP, stop_px=Decimal(140), **_link("p")),
-    ]

@@ -1,9 +1,7 @@
 """Quotes: lines are counted, kept alive, and never taken for fresh when they are not."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,6 @@ from ib_gateway.scenarios import Action, Fault
 from tests.adapters.ib.ib_desk import Desk, until
 from trading.errors import InvalidValue, SourceUnavailable, UnknownSymbol
 from trading.market.quotes import QuoteKind, QuoteStream
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Desk(tmp_path) as desk:
-        yield desk
 
 
 def quotes_of(desk: Desk, wanted: QuoteKind = QuoteKind.LIVE, **patience: Any) -> IbQuotes:

@@ -1,7 +1,6 @@
 """How Interactive Brokers works day by day, one test for each rule; where it was told is at the end of each."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,36 +11,20 @@ import pytest
 from adapters.ib.bars import IbBars
 from adapters.ib.broker import IbBroker
 from adapters.ib.guard import require_matching_mode
-from adapters.ib.ib_settings import Role
 from adapters.ib.probe import probe_gateway
 from adapters.ib.quotes import IbQuotes
 from ib_gateway.orders import Status
 from ib_gateway.scenarios import Action, Fault, Scenario
-from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_cancel, a_market_order, a_replace, an_order, until
+from tests.adapters.ib.ib_desk import LONG_AGO, Desk, a_cancel, a_market_order, a_replace, an_order, kinds, until
 from trading.errors import BrokerUnavailable, InvalidValue, SourceUnavailable
 from trading.market.instruments import Equity
 from trading.market.quotes import QuoteKind
-from trading.orders.executions import ExecType, ExecutionReport, fold_order
+from trading.orders.executions import ExecType, fold_order
 from trading.orders.orders import OrdStatus, Side, TimeInForce
 
 TOMORROW = datetime(2026, 11, 17, 15, tzinfo=UTC)
 SUNDAY = datetime(2026, 11, 15, 15, tzinfo=UTC)
 CALL = "AAPL  261218C00250000"
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Desk(tmp_path) as desk:
-        yield desk
-
-
-def kinds(reports: tuple[ExecutionReport, ...]) -> list[ExecType]:
-    return [r.exec_type for r in reports]
-
-
-def forget_reports(desk: Desk) -> None:
-    with desk.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM ib_report")
 
 
 def quotes_of(desk: Desk, wanted: QuoteKind = QuoteKind.LIVE) -> IbQuotes:
@@ -166,79 +149,6 @@ def test_the_ports_that_a_container_exposes_anew_leave_the_account_to_decide():
 
     with pytest.raises(InvalidValue, match="must be a paper account"):
         require_matching_mode(False, 4004, "U1234567")
-
-
-# -- who is who
-
-
-async def test_an_order_of_before_a_restart_can_be_canceled_since_the_trader_keeps_its_client_id(desk: Desk):
-    """Only the client that placed it may: https://interactivebrokers.github.io/tws-api/open_orders.html"""
-    await desk.broker().submit(an_order())
-    await desk.as_after_a_restart()
-
-    reports = await desk.broker().cancel(a_cancel())
-
-    assert reports[-1].ord_status is OrdStatus.CANCELED
-    assert {m.client_id for m in desk.gateway.wire_log if m.name in ("placeOrder", "cancelOrder")} == {10}
-
-
-async def test_commissions_told_to_the_trader_alone_complete_what_a_reader_wrote(tmp_path: Path):
-    """https://interactivebrokers.github.io/tws-api/executions_commissions.html"""
-    async with Desk(tmp_path, commissions_to_all=False) as desk:
-        order = a_market_order(qty=1000)
-        await desk.broker().submit(order)
-        await desk.as_after_a_restart()
-        desk.gateway.fill_all()
-
-        without = await desk.broker(Role.READER, commission_seconds=0.05).reports_since(LONG_AGO)
-        reports = await desk.broker().find("o-1")
-
-    assert [fold_order(order, (), r).commission for r in (without, reports)] == [0, 5]  # 1,000 shares at 0.005
-    assert fold_order(order, (), reports).cum_qty == 1000
-
-
-async def test_order_ids_are_counted_from_what_ib_says_and_never_taken_from_a_clock(tmp_path: Path):
-    """Ids beyond 32 bits are refused: https://github.com/erdewit/ib_insync/issues/644
-
-    One taken from a clock spoils all later ones: https://github.com/IbcAlpha/IBC/issues/214
-    """
-    async with Desk(tmp_path, first_order_id=500) as desk:
-        for name in ("a", "b"):
-            await desk.broker().submit(an_order(name))
-            await desk.as_after_a_restart()
-
-        first, second = (order.order_id for order in desk.gateway.accepted)
-
-    assert 500 <= first < second < 600
-
-
-async def test_ibs_permanent_number_is_the_brokers_order_id_and_outlives_restarts(desk: Desk):
-    """https://interactivebrokers.github.io/tws-api/open_orders.html"""
-    [before] = await desk.broker().submit(an_order())
-    await desk.as_after_a_restart()
-    await desk.gateway.restart(roll_back_ids=True)
-
-    after = await desk.broker().find("o-1")
-
-    assert before.order_id == str(desk.gateway.order("o-1").perm_id)
-    assert {r.order_id for r in after} == {before.order_id}
-
-
-@pytest.mark.parametrize("end", ["open", "filled", "canceled"])
-async def test_our_reference_is_found_on_what_is_open_done_and_executed(desk: Desk, end: str):
-    """orderRef is kept for the order's life: https://stoqey.github.io/ib-doc/interfaces/Execution.html"""
-    await desk.broker().submit(an_order())
-    await desk.as_after_a_restart()
-    forget_reports(desk)
-    if end != "open":
-        (desk.gateway.fill if end == "filled" else desk.gateway.cancel)("o-1")
-
-    reports = await desk.broker().find("o-1")
-
-    last = {"open": ExecType.NEW, "filled": ExecType.TRADE, "canceled": ExecType.CANCELED}[end]
-    assert reports[-1].exec_type is last
-    assert kinds(await desk.broker().submit(an_order())) == kinds(reports)
-    assert desk.placed() == 1
 
 
 # -- what is asked for, and what IB no longer tells
