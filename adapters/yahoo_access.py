@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 ONE_FETCH = threading.Lock()
 HOST = "https://query1.finance.yahoo.com"
 # A broken or cut answer surfaces in yfinance as whatever Python error its parsing happens to end in: a key that is not
-# there, null or a list in place of an object, text in place of JSON or of a number, a number out of all bounds.
-BROKEN = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+# there, null or a list in place of an object, text in place of JSON or of a number, a number out of all bounds, lists
+# in lists without end.
+BROKEN = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
 
 
 class YahooAccess:

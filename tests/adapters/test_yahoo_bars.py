@@ -219,6 +219,7 @@ def good_and(yahoo: Yahoo, answer: Answer | str, status: int = 200, **settings: 
         ("<html><body>We are sorry</body></html>", 200, FetchStatus.FAILED),
         ("<html><body>not here</body></html>", 404, FetchStatus.FAILED),
         ("<html><body>broken</body></html>", 500, FetchStatus.FAILED),
+        ("[" * 100_000, 200, FetchStatus.FAILED),
         (an_error("Internal", "broken"), 503, FetchStatus.FAILED),
         ("", 200, FetchStatus.FAILED),
         ("[]", 200, FetchStatus.FAILED),
