@@ -19,6 +19,7 @@ What is held or ordered without a measure counts as lost whole, whichever way it
 import copy
 import math
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,16 @@ _LINEAR = (MeasureCode.MAX_BETA, MeasureCode.MAX_DELTA, MeasureCode.MAX_GAMMA, M
 _LOSES_WHOLE = (MeasureCode.MAX_BETA, MeasureCode.MAX_DELTA)  # what has no row has a beta and a delta of its value
 
 Amounts = dict[MeasureCode, float]  # in account currency
+
+
+class _Asked(NamedTuple):
+    """The order last asked about, for it is mostly the next one reserved."""
+
+    symbol: str
+    value: float
+    sides: Sides
+    sums: Sums
+    worst: Amounts
 
 
 class PortfolioRisk:
@@ -77,6 +88,7 @@ class PortfolioRisk:
         for symbol, value in working:
             self._count(symbol, value)
         self._now = self._worst(self._sums)
+        self._asked: _Asked | None = None
 
     @property
     def unmeasured(self) -> dict[str, str]:
@@ -119,6 +131,7 @@ class PortfolioRisk:
         if abs(new.worst) > abs(old.worst) and (found := self._cannot_add(symbol, old, new)):
             return found
         after = self._worst(sums)
+        self._asked = _Asked(symbol, signed_value, new, sums, after)
         for code, value in after.items():
             if self._exceeds(code, value, self._now[code]) and not self._lowers(code, symbol, signed_value, old):
                 return breach_of(symbol, self._limits, self._use(code, self._now[code]), self._use(code, value, sums))
@@ -130,6 +143,10 @@ class PortfolioRisk:
         Raises:
             InvalidValue: the value is not finite.
         """
+        asked, self._asked = self._asked, None
+        if asked is not None and (asked.symbol, asked.value) == (symbol, signed_value):
+            self._sides[symbol], self._sums, self._now = asked.sides, asked.sums, asked.worst
+            return
         self._count(symbol, signed_value)
         self._now = self._worst(self._sums)
 
