@@ -9,9 +9,10 @@ Working orders may be filled or not, each in part or whole. What counts is the w
 * Normal and Cornish-Fisher tails have no such bound. The larger of two books counts: all orders filled; and for each
   symbol only the orders of its larger side.
 
-An order is refused by a measure if the worst comes to lie beyond the limit and is worse than without the order; unless
-the order lowers the measure, or leaves it, both on what is held and when all orders are filled: whoever is over a limit
-can always get out.
+An order "lowers" a measure if neither what is held, nor what would be held when all orders are filled, measures more
+with it. When the worst lies beyond the limit with the order, then an order that adds to a position is refused unless it
+lowers the measure and leaves the worst as it is; one that only closes is refused if it does neither. So whoever is over
+a limit can always get out.
 
 What is held or ordered without a measure counts as lost whole, whichever way it stands, and nothing may be added to it.
 """
@@ -128,12 +129,16 @@ class PortfolioRisk:
             return None
         old = self._sides.get(symbol, Sides())
         new, sums = self._with(symbol, signed_value)
-        if abs(new.worst) > abs(old.worst) and (found := self._cannot_add(symbol, old, new)):
+        adds = abs(new.worst) > abs(old.worst)
+        if adds and (found := self._cannot_add(symbol, old, new)):
             return found
         after = self._worst(sums)
         self._asked = _Asked(symbol, signed_value, new, sums, after)
         for code, value in after.items():
-            if self._exceeds(code, value, self._now[code]) and not self._lowers(code, symbol, signed_value, old):
+            if not self._beyond(code, value):
+                continue
+            worse, lowers = _larger(value, self._now[code]), self._lowers(code, symbol, signed_value, old)
+            if (worse or not lowers) if adds else (worse and not lowers):
                 return breach_of(symbol, self._limits, self._use(code, self._now[code]), self._use(code, value, sums))
         return None
 
@@ -174,7 +179,7 @@ class PortfolioRisk:
             if not math.isfinite(days):
                 return not_measured(symbol, "the time to sell it", "its usual volume is not known")
             code = MeasureCode.MAX_LIQUIDITY_DAYS
-            if self._exceeds(code, days, 0.0):
+            if self._beyond(code, days):
                 before = self._use(code, self._days(symbol, old.worst))
                 return breach_of(symbol, self._limits, before, self._use(code, days))
         return None
@@ -204,17 +209,15 @@ class PortfolioRisk:
         both = (MeasureCode.MAX_VAR, MeasureCode.MAX_EXPECTED_SHORTFALL)
         return {c: self._root * x + lost for c, x in zip(both, tail, strict=True) if c in self._most}
 
-    def _exceeds(self, code: MeasureCode, after: float, before: float) -> bool:
-        if after <= before + _SLACK * (1 + abs(before)):
-            return False
-        return in_unit(code, after, self._equity) > self._most[code] * (1 + _SLACK)
+    def _beyond(self, code: MeasureCode, amount: float) -> bool:
+        return in_unit(code, amount, self._equity) > self._most[code] * (1 + _SLACK)
 
     def _lowers(self, code: MeasureCode, symbol: str, value: float, sides: Sides) -> bool:
         """Tell whether a measure does not rise, neither on what is held nor when all orders are filled."""
         for book, position in ((self._sums.held, sides.held), (self._sums.filled, sides.filled)):
             before = self._of_book(code, book)
             after = self._of_book(code, book.with_order(self._model, symbol, value, position))
-            if after > before + _SLACK * (1 + abs(before)):
+            if _larger(after, before):
                 return False
         return True
 
@@ -251,6 +254,10 @@ class PortfolioRisk:
 
     def _why(self, symbol: str) -> str:
         return self._model.unmeasured.get(symbol, "it has no history")
+
+
+def _larger(after: float, before: float) -> bool:
+    return after > before + _SLACK * (1 + abs(before))
 
 
 def _largest_loss(linear: np.typing.NDArray[np.float64]) -> float:
