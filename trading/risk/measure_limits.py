@@ -131,11 +131,6 @@ class MeasureLimits:
         """Tell whether there is a limit at all."""
         return any(value is not None for value in self._limits())
 
-    @property
-    def need_history(self) -> bool:
-        """Tell whether a limit is set that needs a history of returns."""
-        return any(v is not None for v in (*self._limits()[:3], self.max_beta))
-
     def _limits(self) -> tuple[Decimal | None, ...]:
         return (
             self.max_var_pct,

@@ -74,11 +74,16 @@ class PortfolioRisk:
             drawdown: fall of equity from its peak, as a fraction in [0, 1]; None when not known.
 
         Raises:
-            InvalidValue: a value, the equity or the drawdown is not finite.
+            InvalidValue: a value, the equity or the drawdown is not finite, or the model is not one of as many sessions
+                as the limits say.
         """
         given = {"equity": equity, "drawdown": drawdown or 0.0} | {f"value of {s}": v for s, v in held.items()}
         for name, value in given.items():
             _check_finite(name, value)
+        if model.index and model.returns.shape[1] != limits.history_sessions:
+            raise InvalidValue(
+                "sessions of the model", model.returns.shape[1], f"{limits.history_sessions}, as limits say"
+            )
         self._model, self._limits, self._equity, self._currency = model, limits, equity, currency
         self._drawdown = drawdown
         self._most = {code: most for code in MeasureCode if (most := limit_of(limits, code)) is not None}

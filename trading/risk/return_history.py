@@ -82,7 +82,7 @@ def betas(returns: FloatArray, benchmark: FloatArray) -> FloatArray:
     variance = float(centred @ centred)
     if not variance > 0:
         raise InvalidValue("variance of the benchmark", variance, "greater than 0")
-    return np.asarray(centred @ (returns - returns.mean(axis=0)) / variance)
+    return np.asarray(centred @ returns / variance)  # what is centred needs no centred partner
 
 
 def portfolio_deviation(values: FloatArray, covariance: FloatArray, symbols: tuple[str, ...]) -> float:

@@ -7,6 +7,7 @@ of its own: each scenario of its underlying is priced anew by its model, so what
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -122,10 +123,9 @@ class RiskModel:
         cls, history: ReturnHistory, benchmark: str, known: Mapping[str, SymbolFacts], names: tuple[str, ...]
     ) -> "RiskModel":
         why = f"no history of the benchmark {benchmark}"
-        n = len(history.sessions)
         return cls(
             index={},
-            returns=np.empty((0, n)),
+            returns=np.empty((0, max(len(history.sessions), 2))),  # nothing measured never moves
             linear=np.empty((0, STRESS + len(names))),
             daily_value=np.empty(0),
             scenarios=names,
@@ -141,6 +141,11 @@ class RiskModel:
         return found
 
 
+class _Row(NamedTuple):
+    returns: FloatArray
+    linear: FloatArray
+
+
 class _Rows:
     """The rows of a model while they are made: symbols with a history first, then options on them."""
 
@@ -151,38 +156,56 @@ class _Rows:
         known: Mapping[str, SymbolFacts],
         stresses: tuple[StressScenario, ...],
     ) -> None:
-        plain = [s for s in history.symbols if s not in known or known[s].option is None]
-        chosen = [history.symbols.index(s) for s in plain]
-        returns = history.returns[:, chosen].T
-        slopes = betas(returns.T, market)
-        shocks = np.array(
+        options = {symbol: fact.option for symbol, fact in known.items() if fact.option is not None}
+        self.symbols = [symbol for symbol in history.symbols if symbol not in options]
+        self.unmeasured: dict[str, str] = {}
+        plain = np.array([symbol not in options for symbol in history.symbols], dtype=np.bool_)
+        returns = np.ascontiguousarray(history.returns.T)[plain]
+        linear = np.array(
             [
-                [shock_of(x, _traits(s, beta, known.get(s))) for x in stresses]
-                for s, beta in zip(plain, slopes, strict=True)
+                (beta, 1.0, 0.0, 0.0, *(shock_of(scenario, _traits(s, beta, known.get(s))) for scenario in stresses))
+                for s, beta in zip(self.symbols, betas(returns.T, market).tolist(), strict=True)
             ]
-        ).reshape(len(plain), len(stresses))
-        ones, zeros = np.ones(len(plain)), np.zeros(len(plain))
-        linear = np.column_stack([slopes, ones, zeros, zeros, shocks])
-        self.symbols, self.unmeasured = plain, dict[str, str]()
-        more_returns, more_linear = [], []
-        for symbol, fact in known.items():
-            if fact.option is None:
+        ).reshape(len(self.symbols), STRESS + len(stresses))
+        more = self._of_options(options, returns, linear, market, stresses)
+        self.returns = np.vstack([returns, *(row.returns for row in more)]) if more else returns
+        self.linear = np.vstack([linear, *(row.linear for row in more)]) if more else linear
+
+    def _of_options(
+        self,
+        options: Mapping[str, OptionPosition],
+        returns: FloatArray,
+        linear: FloatArray,
+        market: FloatArray,
+        stresses: tuple[StressScenario, ...],
+    ) -> list[_Row]:
+        rows = {symbol: row for row, symbol in enumerate(self.symbols)}
+        found = []
+        for symbol, option in options.items():
+            if option.underlying not in rows:
+                self.unmeasured[symbol] = f"its underlying {option.underlying} has no history"
                 continue
-            if fact.option.underlying not in plain:
-                self.unmeasured[symbol] = f"its underlying {fact.option.underlying} has no history"
-                continue
-            row = plain.index(fact.option.underlying)
-            scenario_returns = fact.option.returns(returns[row])
-            moves = [fact.option.shocked(s, x) for s, x in zip(shocks[row], stresses, strict=True)]
-            if not (np.isfinite(scenario_returns).all() and np.isfinite(moves).all()):
+            under = rows[option.underlying]
+            row = _option_row(option, returns[under], linear[under, STRESS:].tolist(), market, stresses)
+            if not (np.isfinite(row.returns).all() and np.isfinite(row.linear).all()):
                 self.unmeasured[symbol] = "its model has no price for it in some scenario"
                 continue
             self.symbols.append(symbol)
-            more_returns.append(scenario_returns)
-            slope = betas(scenario_returns[:, None], market)[0]
-            more_linear.append([slope, *fact.option.greeks_per_value(), *moves])
-        self.returns = np.ascontiguousarray(np.vstack([returns, *more_returns]))
-        self.linear = np.ascontiguousarray(np.vstack([linear, *more_linear]))
+            found.append(row)
+        return found
+
+
+def _option_row(
+    option: OptionPosition,
+    returns: FloatArray,
+    shocks: list[float],
+    market: FloatArray,
+    stresses: tuple[StressScenario, ...],
+) -> _Row:
+    earned = option.returns(returns)
+    moves = [option.shocked(shock, scenario) for shock, scenario in zip(shocks, stresses, strict=True)]
+    beta = float(betas(earned[:, None], market)[0])
+    return _Row(earned, np.array([beta, *option.greeks_per_value(), *moves]))
 
 
 def _traits(symbol: str, beta: float, fact: SymbolFacts | None) -> StressTraits:

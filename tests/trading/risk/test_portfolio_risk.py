@@ -1,11 +1,13 @@
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.trading.risk.risk_builders import a_history, a_model, a_portfolio
 from trading.errors import InvalidValue
 from trading.risk.measure_limits import MeasureCode, MeasureLimits
+from trading.risk.return_history import ReturnHistory
 from trading.risk.risk_model import RiskModel, SymbolFacts, exposure_value
 from trading.risk.stress import StressScenario
 from trading.risk.tail_measures import TailMethod
@@ -147,6 +149,19 @@ def test_what_has_no_history_counts_as_lost_whichever_way_it_stands(qty):
     portfolio = a_portfolio(MODEL, limits(max_var_pct=50, max_stress_loss_pct=50), {"NEW": qty, "A": 1000})
 
     assert [use.value for use in portfolio.before()] == pytest.approx([3 + 5, 3 + 30])
+
+
+def test_a_history_of_no_session_measures_nothing_and_stops_nobody_from_closing():
+    model = RiskModel.of(ReturnHistory.of_closes(pd.DataFrame({"A": [1.0]}), 100), benchmark="SPY")
+    portfolio = a_portfolio(model, VAR, {"A": 100})
+
+    assert portfolio.breach("A", 1).code is MeasureCode.NOT_MEASURED
+    assert portfolio.breach("A", -100) is None
+
+
+def test_a_model_of_another_history_than_the_limits_ask_for_is_refused():
+    with pytest.raises(InvalidValue, match="sessions of the model is 100, but must be 250, as limits say"):
+        a_portfolio(MODEL, MeasureLimits(max_var_pct=D(5), history_sessions=250))
 
 
 def test_without_the_benchmark_nothing_is_measured():

@@ -1,5 +1,6 @@
 import gzip
-from importlib.resources import files
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ levels = st.sampled_from(LEVELS)
 @pytest.fixture(scope="module")
 def prices() -> pd.DataFrame:
     """Return the closes of twenty real stocks, 1990 to 2022."""
-    packed = files("skfolio.datasets.data").joinpath("sp500_dataset.csv.gz").read_bytes()
+    packed = Path(distribution("skfolio").locate_file("skfolio/datasets/data/sp500_dataset.csv.gz")).read_bytes()
     lines = gzip.decompress(packed).decode().splitlines()
     return pd.DataFrame([line.split(",")[1:] for line in lines[1:]], columns=lines[0].split(",")[1:]).astype(float)
 
