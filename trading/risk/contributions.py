@@ -1,4 +1,4 @@
-"""What each position adds to a measure of the whole; the parts sum to the measure."""
+"""What each position adds to a measure of the whole; the parts sum to the measure. What has no row has no part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -51,7 +51,8 @@ class _Asked(NamedTuple):
 class PortfolioRisk:
     """The measures that have a limit, before and after each order; each question costs O(number of scenarios).
 
-    Made once for a batch of orders. Values are signed and in account currency: `exposure_value` makes them.
+    Made once for a batch of orders. Values are signed, in account currency and at the last price, those of orders too:
+    `exposure_value` makes them.
     """
 
     def __init__(
@@ -142,8 +143,8 @@ class PortfolioRisk:
         for code, value in after.items():
             if not self._beyond(code, value):
                 continue
-            worse, lowers = _larger(value, self._now[code]), self._lowers(code, symbol, signed_value, old)
-            if (worse or not lowers) if adds else (worse and not lowers):
+            worse = _larger(value, self._now[code])
+            if worse if adds == worse else not self._lowers(code, symbol, signed_value, old):
                 return breach_of(symbol, self._limits, self._use(code, self._now[code]), self._use(code, value, sums))
         return None
 
@@ -236,10 +237,10 @@ class PortfolioRisk:
 
     def _days(self, symbol: str, value: float) -> float:
         """Return the sessions it takes to sell a position; infinite when its usual volume is not known."""
-        row = self._model.index.get(symbol)
-        daily = math.nan if row is None else float(self._model.daily_value[row])
-        sold = daily * float(self._limits.participation_pct) / 100
-        return abs(value) / sold if sold > 0 else math.inf if value else 0.0
+        daily = self._model.daily_values.get(symbol)
+        if daily is None:
+            return math.inf if value else 0.0
+        return abs(value) / (daily * float(self._limits.participation_pct) / 100)
 
     def _use(self, code: MeasureCode, amount: float, sums: Sums | None = None) -> MeasureUse:
         return MeasureUse(

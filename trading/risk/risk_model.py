@@ -71,7 +71,7 @@ class RiskModel:
         linear: what 1 of value adds to beta, delta, gamma, vega and the profit of each stress scenario, shape
             (n_symbols, 4 + n_stresses). Delta in value of the underlying; gamma in delta for a move of 1 %; vega for
             one percentage point of volatility.
-        daily_value: usual value traded in a day, NaN when not known, shape (n_symbols,).
+        daily_values: usual value traded in a day, of the symbols of which it is known, with or without a row.
         scenarios: names of the stress scenarios.
         unmeasured: symbols without a row, each with the reason.
     """
@@ -79,7 +79,7 @@ class RiskModel:
     index: Mapping[str, int]
     returns: FloatArray
     linear: FloatArray
-    daily_value: FloatArray
+    daily_values: Mapping[str, float]
     scenarios: tuple[str, ...]
     unmeasured: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class RiskModel:
             index={symbol: row for row, symbol in enumerate(rows.symbols)},
             returns=rows.returns,
             linear=rows.linear,
-            daily_value=np.array([known.get(s, SymbolFacts()).daily_value or np.nan for s in rows.symbols]),
+            daily_values=_daily_values(known),
             scenarios=names,
             unmeasured=dict(history.unmeasured) | rows.unmeasured,
         )
@@ -127,7 +127,7 @@ class RiskModel:
             index={},
             returns=np.empty((0, max(len(history.sessions), 2))),  # nothing measured never moves
             linear=np.empty((0, STRESS + len(names))),
-            daily_value=np.empty(0),
+            daily_values=_daily_values(known),
             scenarios=names,
             unmeasured=dict.fromkeys((*history.symbols, *known), why) | dict(history.unmeasured),
         )
@@ -206,6 +206,10 @@ def _option_row(
     moves = [option.shocked(shock, scenario) for shock, scenario in zip(shocks, stresses, strict=True)]
     beta = float(betas(earned[:, None], market)[0])
     return _Row(earned, np.array([beta, *option.greeks_per_value(), *moves]))
+
+
+def _daily_values(known: Mapping[str, SymbolFacts]) -> dict[str, float]:
+    return {symbol: fact.daily_value for symbol, fact in known.items() if fact.daily_value is not None}
 
 
 def _traits(symbol: str, beta: float, fact: SymbolFacts | None) -> StressTraits:

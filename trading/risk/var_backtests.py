@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from trading.errors import InvalidValue
-from trading.risk.tail_measures import FloatArray
+from trading.risk.tail_measures import FloatArray, TailMethod, tail_risk_told
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -41,6 +41,24 @@ class VarBacktest:
     coverage: LikelihoodRatio
     independence: LikelihoodRatio
     conditional: LikelihoodRatio
+
+
+def forecasts(pnl: FloatArray, window: int, level: float, method: TailMethod) -> FloatArray:
+    """Return the value at risk of each day by the profits of the `window` days before it.
+
+    Args:
+        pnl: what today's portfolio would have earned on each day, shape (n,).
+
+    Returns:
+        shape (n - window,): for the days from the first that has as many before it.
+
+    Raises:
+        InvalidValue: the window has less than two days or leaves none, or a profit is not finite.
+    """
+    if not 2 <= window < len(pnl):
+        raise InvalidValue("window", window, f"2 to {len(pnl) - 1} days, so that one is left to be forecast")
+    days = range(window, len(pnl))
+    return np.array([tail_risk_told(pnl[day - window : day], level, method).tail.value_at_risk for day in days])
 
 
 def exceptions_of(pnl: FloatArray, value_at_risk: FloatArray) -> BoolArray:

@@ -4,8 +4,11 @@ import pydantic
 import pytest
 
 from trading.errors import InvalidValue
+from trading.market.instruments import SecurityType
 from trading.risk.measure_limits import MeasureCode, MeasureLimits
 from trading.risk.measure_texts import limit_of
+from trading.risk.stress import StressScenario
+from trading.risk.tail_measures import TailMethod
 from trading.validation import invalid_value_of
 
 
@@ -72,3 +75,13 @@ def test_each_limit_has_its_code():
         limits = MeasureLimits(**{names.get(code.value, code.value.lower()): Decimal(7)})
 
         assert {c: limit_of(limits, c) for c in codes if limit_of(limits, c) is not None} == {code: 7.0}
+
+
+def test_limits_and_scenarios_are_kept_as_json_and_come_back_the_same():
+    limits = MeasureLimits(max_var_pct=Decimal("2.5"), method=TailMethod.NORMAL)
+    scenario = StressScenario(name="mine", security_type_pct={SecurityType.OPTION: -50}, volatility_pct=80)
+
+    for value in (limits, scenario):
+        adapter = pydantic.TypeAdapter(type(value))
+        assert adapter.validate_json(adapter.dump_json(value)) == value
+        assert adapter.json_schema()["additionalProperties"] is False

@@ -164,6 +164,14 @@ def test_a_model_of_another_history_than_the_limits_ask_for_is_refused():
         a_portfolio(MODEL, MeasureLimits(max_var_pct=D(5), history_sessions=250))
 
 
+def test_a_limit_on_liquidity_needs_a_volume_and_no_history():
+    model = a_model({"SPY": A}, {"NEW": SymbolFacts(daily_value=1000.0)})
+    portfolio = a_portfolio(model, limits(max_liquidity_days=5))
+
+    assert portfolio.breach("NEW", 500) is None
+    assert portfolio.breach("NEW", 501).code is MeasureCode.MAX_LIQUIDITY_DAYS
+
+
 def test_without_the_benchmark_nothing_is_measured():
     model = a_model({"A": A}, benchmark="SPY")
 

@@ -1,13 +1,18 @@
+import gzip
 import math
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from trading.errors import InvalidValue
-from trading.risk.var_backtests import backtest_var, exceptions_of
+from trading.risk.tail_measures import TailMethod
+from trading.risk.var_backtests import backtest_var, exceptions_of, forecasts
 
 
 def days(n: int, *exceptions: int) -> np.ndarray:
@@ -66,6 +71,25 @@ def test_every_row_of_days_has_a_statistic_and_a_chance(exceptions, level):
     assert found.conditional.statistic == pytest.approx(found.coverage.statistic + found.independence.statistic)
     for test, freedom in ((found.coverage, 1), (found.independence, 1), (found.conditional, 2)):
         assert test.p_value == pytest.approx(1 - stats.chi2.cdf(test.statistic, freedom), abs=1e-12)
+
+
+def test_a_year_of_calm_forecasts_too_little_for_2008():
+    packed = Path(distribution("skfolio").locate_file("skfolio/datasets/data/sp500_index.csv.gz")).read_bytes()
+    index = pd.DataFrame([x.split(",") for x in gzip.decompress(packed).decode().splitlines()[1:]]).set_index(0)[1]
+    pnl = index.astype(float).pct_change()["2006-12-29":"2008-12-31"].to_numpy()
+
+    exceptions = exceptions_of(pnl[252:], forecasts(pnl, 252, 0.99, TailMethod.HISTORICAL))
+    found = backtest_var(exceptions, 0.99)
+
+    by_hand = [-pnl[day] > np.sort(-pnl[day - 252 : day])[-3] for day in range(252, len(pnl))]
+    assert exceptions.tolist() == by_hand  # 1 % of 252 is 2.52, so the third largest loss
+    assert found.exceptions > 7
+    assert found.coverage.p_value < 0.05
+
+
+def test_a_window_that_leaves_no_day_to_forecast_is_refused():
+    with pytest.raises(InvalidValue, match="window is 3, but must be 2 to 2 days"):
+        forecasts(np.zeros(3), 3, 0.99, TailMethod.NORMAL)
 
 
 def test_a_loss_as_large_as_forecast_is_no_exception():
