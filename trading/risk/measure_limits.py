@@ -167,7 +167,7 @@ class MeasureUse:
     """How much of one limit is used.
 
     Attributes:
-        limit, value: in `unit`.
+        limit, value: in `unit`; a value is infinite when it is a share of no equity, or time to sell without a volume.
         scenario: which stress scenario is the worst; empty for other measures.
     """
 

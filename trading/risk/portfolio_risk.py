@@ -213,7 +213,7 @@ class PortfolioRisk:
 
     def _tails(self, tail: TailRisk, lost: float) -> Amounts:
         both = (MeasureCode.MAX_VAR, MeasureCode.MAX_EXPECTED_SHORTFALL)
-        return {c: self._root * x + lost for c, x in zip(both, tail, strict=True) if c in self._most}
+        return {c: self._root * max(x, 0.0) + lost for c, x in zip(both, tail, strict=True) if c in self._most}
 
     def _beyond(self, code: MeasureCode, amount: float) -> bool:
         return in_unit(code, amount, self._equity) > self._most[code] * (1 + _SLACK)

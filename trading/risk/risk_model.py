@@ -23,7 +23,7 @@ STRESS = 4
 _ONE = Decimal(1)
 
 
-def exposure_value(qty: Decimal, mark: Decimal, multiplier: Decimal = _ONE) -> float:
+def exposure_value(symbol: str, qty: Decimal, mark: Decimal, multiplier: Decimal = _ONE) -> float:
     """Return quantity x price x multiplier as a float: here the desk's Decimals become what is measured.
 
     Float has 15 digits, and a measure is never booked. -10 at 12.50 with a multiplier of 100 gives -12500.0.
@@ -33,7 +33,9 @@ def exposure_value(qty: Decimal, mark: Decimal, multiplier: Decimal = _ONE) -> f
     """
     for name, factor in (("quantity", qty), ("price", mark), ("multiplier", multiplier)):
         if not factor.is_finite() or (name != "quantity" and factor <= 0):
-            raise InvalidValue(name, factor, "finite" if name == "quantity" else "finite and greater than 0")
+            raise InvalidValue(
+                f"{name} of {symbol}", factor, "finite" if name == "quantity" else "finite and greater than 0"
+            )
     return float(qty * mark * multiplier)
 
 

@@ -50,11 +50,7 @@ class MethodUsed:
 
 
 def tail_risk(pnl: FloatArray, level: float, method: TailMethod = TailMethod.HISTORICAL) -> TailRisk:
-    """Return the tail of a vector of profits, one for each scenario; see `tail_risk_told`."""
-    if method is TailMethod.HISTORICAL:
-        return historical_tail(pnl, level)
-    if method is TailMethod.NORMAL:
-        return normal_tail(_deviation(pnl), level)
+    """Return the tail of a vector of profits, one for each scenario, as `tail_risk_told` does."""
     return tail_risk_told(pnl, level, method).tail
 
 
@@ -72,8 +68,10 @@ def tail_risk_told(pnl: FloatArray, level: float, method: TailMethod) -> MethodU
         InvalidValue: the level is no such fraction, or the profits are not finite or too few.
     """
     _check(pnl, level)
-    if method is not TailMethod.CORNISH_FISHER:
-        return MethodUsed(tail=tail_risk(pnl, level, method), method=method)
+    if method is TailMethod.HISTORICAL:
+        return MethodUsed(tail=historical_tail(pnl, level), method=method)
+    if method is TailMethod.NORMAL:
+        return MethodUsed(tail=normal_tail(_deviation(pnl), level), method=method)
     deviation, skewness, kurtosis = moments(pnl)
     if in_domain(skewness, kurtosis):
         return MethodUsed(tail=cornish_fisher_tail(deviation, skewness, kurtosis, level), method=method)

@@ -218,10 +218,10 @@ def test_what_is_no_number_is_refused(given):
 
 
 def test_the_value_of_a_position_is_quantity_times_price_times_multiplier():
-    assert exposure_value(D(-10), D("12.50"), D(100)) == -12_500.0
+    assert exposure_value("A", D(-10), D("12.50"), D(100)) == -12_500.0
 
 
 @pytest.mark.parametrize(("qty", "mark"), [("NaN", "1"), ("1", "0"), ("1", "Infinity")])
 def test_a_position_without_a_price_has_no_value(qty, mark):
-    with pytest.raises(InvalidValue, match="finite"):
-        exposure_value(D(qty), D(mark))
+    with pytest.raises(InvalidValue, match="of A is .* finite"):
+        exposure_value("A", D(qty), D(mark))
