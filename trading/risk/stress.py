@@ -48,7 +48,7 @@ class StressScenario:
         Mapping[SecurityType, MovePct], Field(description="Moves of all of one security type, in per cent.")
     ] = field(default_factory=dict)
     volatility_pct: Annotated[
-        float,
+        MovePct,
         Field(ge=-90, le=1000, description="Relative move of implied volatilities, in per cent: 100 doubles them."),
     ] = 0.0
     rate_points: Annotated[
@@ -61,7 +61,7 @@ class StressTraits:
     """What decides how a symbol moves in a scenario.
 
     Attributes:
-        beta: to the benchmark; NaN when not known.
+        beta: to the benchmark.
         sector: "" when not known.
         duration_years: modified duration of a bond fund, or None.
     """
@@ -90,7 +90,7 @@ def built_in_scenarios() -> tuple[StressScenario, ...]:
 
 
 def shock_of(scenario: StressScenario, traits: StressTraits) -> float:
-    """Return the move of one symbol, as a fraction, not below -1; NaN when it needs a beta that is not known."""
+    """Return the move of one symbol, as a fraction, not below -1."""
     own, sector = scenario.symbol_pct.get(traits.symbol), scenario.sector_pct.get(traits.sector)
     for move in (own, sector, scenario.security_type_pct.get(traits.security_type)):
         if move is not None:
@@ -115,7 +115,7 @@ def check_sectors(scenario: StressScenario, sectors: frozenset[str]) -> None:
 def replayed(closes: pd.DataFrame, first: date, last: date, benchmark: str) -> StressScenario:
     """Return what happened from one close to another as a scenario.
 
-    A symbol without a close at both ends, or that moved by less than 1 %, is left to its beta.
+    A symbol without a close at both ends is left to its beta; one that moved by less than 1 % stands still.
 
     Args:
         closes: adjusted; one column for each symbol, one row for each session.
@@ -130,10 +130,13 @@ def replayed(closes: pd.DataFrame, first: date, last: date, benchmark: str) -> S
     start, end = (closes.loc[day].to_numpy(dtype=np.float64) for day in days)
     given = np.isfinite(start) & np.isfinite(end) & (start > 0) & (end > 0)
     moves = {
-        str(symbol): float(round(100 * (b / a - 1), 4))
-        for symbol, a, b in zip(closes.columns[given], start[given], end[given], strict=True)
+        str(symbol): _rounded_move(100 * (after / before - 1))
+        for symbol, before, after in zip(closes.columns[given], start[given], end[given], strict=True)
     }
     if benchmark not in moves:
         raise InvalidValue("benchmark", benchmark, f"a symbol with closes on {first} and {last}")
-    large = {symbol: move for symbol, move in moves.items() if 1 <= abs(move) <= 1000}
-    return StressScenario(name=f"replay {first} to {last}", market_pct=large.get(benchmark, 0.0), symbol_pct=large)
+    return StressScenario(name=f"replay {first} to {last}", market_pct=moves[benchmark], symbol_pct=moves)
+
+
+def _rounded_move(pct: float) -> float:
+    return min(round(float(pct), 4), 1000.0) if abs(pct) >= 1 else 0.0

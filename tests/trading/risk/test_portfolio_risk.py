@@ -223,5 +223,5 @@ def test_the_value_of_a_position_is_quantity_times_price_times_multiplier():
 
 @pytest.mark.parametrize(("qty", "mark"), [("NaN", "1"), ("1", "0"), ("1", "Infinity")])
 def test_a_position_without_a_price_has_no_value(qty, mark):
-    with pytest.raises(InvalidValue, match="of A is .* finite"):
+    with pytest.raises(InvalidValue, match=r"of A is .* finite"):
         exposure_value("A", D(qty), D(mark))

@@ -61,13 +61,15 @@ def test_the_built_in_crises_are_the_moves_of_the_index():
 
 def test_a_window_of_history_is_replayed_as_a_scenario():
     days = pd.to_datetime(["2008-09-12", "2008-09-15", "2008-09-16"])
-    closes = pd.DataFrame({"SPY": [125.0, 119.0, 120.0], "AIG": [12.14, 4.76, 3.75], "NEW": [np.nan, 5, 6]}, days)
+    closes = pd.DataFrame(
+        {"SPY": [125.0, 119.0, 120.0], "AIG": [12.14, 4.76, 3.75], "KO": [50.0, 51, 50.2], "NEW": [np.nan, 5, 6]}, days
+    )
 
     scenario = replayed(closes, date(2008, 9, 12), date(2008, 9, 16), "SPY")
 
     assert scenario.name == "replay 2008-09-12 to 2008-09-16"
     assert scenario.market_pct == pytest.approx(-4)
-    assert scenario.symbol_pct == pytest.approx({"SPY": -4, "AIG": 100 * (3.75 / 12.14 - 1)}, abs=1e-3)
+    assert scenario.symbol_pct == pytest.approx({"SPY": -4, "AIG": 100 * (3.75 / 12.14 - 1), "KO": 0}, abs=1e-3)
 
 
 def test_a_window_that_the_history_does_not_cover_cannot_be_replayed():
@@ -78,7 +80,14 @@ def test_a_window_that_the_history_does_not_cover_cannot_be_replayed():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"market_pct": -0.3}, {"market_pct": -130}, {"sector_pct": {"banks": -0.5}}, {"marked": 1}]
+    "wrong",
+    [
+        {"market_pct": -0.3},
+        {"market_pct": -130},
+        {"volatility_pct": 0.5},
+        {"sector_pct": {"banks": -0.5}},
+        {"marked": 1},
+    ],
 )
 def test_a_fraction_given_for_a_percentage_is_refused(wrong):
     with pytest.raises(pydantic.ValidationError):
