@@ -39,6 +39,8 @@ BENCHMARKS = {
     "options.greeks": "benchmarks.options:european_greeks",
     "options.american": "benchmarks.options:american_volatilities",
     "options.check": "benchmarks.options:chain_checks",
+    "risk.measures": "benchmarks.risk_measures:measures",
+    "risk.increment": "benchmarks.risk_measures:increments",
 }
 
 

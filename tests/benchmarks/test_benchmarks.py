@@ -12,6 +12,7 @@ from benchmarks.__main__ import BENCHMARKS, RESULTS
 from benchmarks.markets import CALENDAR, LAST, make_market
 from benchmarks.measurement import Measurement, Run, at_least, at_most
 from benchmarks.options import chain_checks, european_greeks, european_volatilities
+from benchmarks.risk_measures import increments, measures
 from benchmarks.table import markdown_table
 from trading.market.bar_checks import assess_bars
 from trading.market.quality import QualityPolicy
@@ -77,6 +78,20 @@ def test_options_are_measured_on_a_made_up_chain_where_the_real_one_is_not(tmp_p
 
     assert [m.name for m in measured] == ["options.iv", "options.greeks", "options.check"]
     assert all(m.value > 0 and "made-up chain" in m.note for m in measured)
+
+
+def test_measures_of_a_portfolio_are_timed_beside_pandas_and_beside_themselves_anew(tmp_path):
+    run = a_run(tmp_path, quick=True)
+
+    measured = [m for part in (measures, increments) for m in part(run)]
+
+    assert [m.name for m in measured] == [
+        "risk.measures",
+        "risk.measures.memory",
+        "risk.increment.p50",
+        "risk.increment.p99",
+    ]
+    assert all(m.value > 0 and m.baseline > 0 for m in measured)
 
 
 def test_a_benchmark_that_is_not_there_is_refused_by_name():
