@@ -16,16 +16,13 @@ What is held or ordered without a measure counts as lost whole, whichever way it
 """
 
 import copy
-import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from trading.errors import InvalidValue
 from trading.risk.measure_limits import MeasureBreach, MeasureCode, MeasureLimits, MeasureUse
-from trading.risk.risk_model import BETA, DELTA, GAMMA, STRESS, VEGA, RiskModel
-from trading.risk.tail_measures import FloatArray, TailMethod, tail_risk
+from trading.risk.risk_model import RiskModel
 
 _SLACK = 1e-9  # sums of floats differ in the last digits by the order in which they were made
 
