@@ -62,7 +62,7 @@ def risk_png(report: RiskReport) -> bytes:
     if report.tails:
         past.legend(loc="upper left", fontsize="small")
     parts.set_title("Expected shortfall by position (historical)")
-    _bars(parts, {c.symbol: c.expected_shortfall for c in report.contributors})
+    _bars(parts, {c.symbol: c.amount for c in report.contributors})
     stresses.set_title("Loss in each scenario, % of equity")
     _bars(stresses, {s.scenario: 100 * s.loss / float(report.equity) for s in report.stresses})
     for axes in (past, parts):

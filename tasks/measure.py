@@ -20,12 +20,13 @@ from trading.market.adjustments import adjusted_closes
 from trading.market.instruments import SecurityType
 from trading.orders.orders import Order
 from trading.positions.books import equity
-from trading.risk.equity_curve import fall_from_peak, growth_index
+from trading.risk.contributions import shortfall_contributions
+from trading.risk.drawdowns import current_drawdown
+from trading.risk.equity_curve import growth_index
 from trading.risk.gate import RiskState
 from trading.risk.portfolio_risk import PortfolioRisk
 from trading.risk.report import (
     RiskReport,
-    contributors_of,
     limit_uses,
     measure_uses,
     stresses_of,
@@ -37,6 +38,7 @@ from trading.risk.risk_page import as_markdown, risk_page
 from trading.risk.stress import built_in_scenarios
 
 LEAST_SESSIONS = 100  # of history, for a page; a limit needs all that it asks for
+LARGEST = 10  # contributors shown
 VOLUME_SESSIONS = 20  # that the usual value traded in a day is the mean of
 
 
@@ -95,7 +97,7 @@ def risk_report(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
         level=limits.level,
         tails=tails_of(pnl, limits.level) if model.index else (),
         stresses=stresses_of(model, values) if model.index else (),
-        contributors=contributors_of(model, values, limits.level),
+        contributors=shortfall_contributions(model, values, limits.level)[:LARGEST] if model.index else (),
         pnl=tuple(map(float, pnl)) if model.index else (),
         benchmark=benchmark,
         beta=float(model.values(values) @ model.linear[:, BETA]) / float(worth) if model.index else None,
@@ -165,4 +167,4 @@ def _drawdown(desk: Desk, worth: Decimal, now: datetime) -> float:
     index = growth_index(
         [*dropwhile(lambda point: point[1] <= 0, points), (now, worth)], facts.cash_movements(desk.name)
     )
-    return fall_from_peak(index)
+    return current_drawdown(index)

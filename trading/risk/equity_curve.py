@@ -5,13 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
+import numpy as np
+
 from trading.broker import CashMovement, CashMovementType
 from trading.errors import InvalidValue
+from trading.risk.tail_measures import FloatArray
 
 _FLOWS = (CashMovementType.DEPOSIT, CashMovementType.WITHDRAWAL)
 
 
-def growth_index(points: Sequence[tuple[datetime, Decimal]], movements: Iterable[CashMovement]) -> tuple[float, ...]:
+def growth_index(points: Sequence[tuple[datetime, Decimal]], movements: Iterable[CashMovement]) -> FloatArray:
     """Return what 1 at the first point has become at each, deposits and withdrawals left out.
 
     What came between two points counts as if it had come just before the second: 100, then 150 with 50 paid in
@@ -33,9 +36,4 @@ def growth_index(points: Sequence[tuple[datetime, Decimal]], movements: Iterable
         paid = sum((amount for at, amount in flows if since < at <= until), Decimal(0))
         grown = float((now - paid) / before) if before > 0 else 0.0
         index.append(max(index[-1] * grown, 0.0))
-    return tuple(index)
-
-
-def fall_from_peak(index: Sequence[float]) -> float:
-    """Return how far the last point lies below the highest, as a fraction; [1, 1.2, 0.6, 0.9] gives 0.25."""
-    return 1 - index[-1] / max(index) if index else 0.0
+    return np.array(index)

@@ -55,7 +55,7 @@ class OptionPosition:
         # Cash dividends fall with the spot, as they would when a company is worth half.
         many = replace(many, spot=many.spot - one.present_value() * (1 + moves))
         model = american if self.style is ExerciseStyle.AMERICAN else european
-        return model.price(many, self.volatility * (1 + volatility_move))
+        return np.asarray(model.price(many, self.volatility * (1 + volatility_move)))
 
     def returns(self, underlying_returns: FloatArray) -> FloatArray:
         """Return what 1 of its value earns for each return of its underlying; NaN where it has no price."""
@@ -81,10 +81,11 @@ class OptionPosition:
 def shock_grid(
     position: OptionPosition, spot_moves: FloatArray, volatility_moves: FloatArray, units: float
 ) -> FloatArray:
-    """Return the profit of `units` of the underlying's worth of options, for each move of spot and volatility.
+    """Return the profit of options on so many units of the underlying, for each move of spot and volatility.
 
     Returns:
         shape (n_spot_moves, n_volatility_moves).
     """
     now = float(position.price()[0])
-    return units * np.column_stack([position.price(spot_moves, float(move)) - now for move in volatility_moves])
+    columns = [position.price(spot_moves, float(move)) - now for move in volatility_moves]
+    return np.asarray(units * np.column_stack(columns))

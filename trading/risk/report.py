@@ -5,18 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-import numpy as np
-
 from trading.errors import InvalidValue
 from trading.orders.orders import Side
+from trading.risk.contributions import Contribution
 from trading.risk.exposure import AccountExposure
 from trading.risk.gate import RiskState
 from trading.risk.limits import RiskLimits
 from trading.risk.measure_limits import MeasureUse
 from trading.risk.risk_model import STRESS, RiskModel
-from trading.risk.tail_measures import FloatArray, TailMethod, tail_mass, tail_risk_told
-
-LARGEST = 10
+from trading.risk.tail_measures import FloatArray, TailMethod, tail_risk_told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +56,11 @@ class StressLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contributor:
-    """A position's part of the historical expected shortfall; the parts of all positions sum to it.
-
-    Attributes:
-        value: signed, in account currency.
-        expected_shortfall: below 0 the position lowers that of the others.
-    """
-
-    symbol: str
-    value: float
-    expected_shortfall: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskReport:
     """The risk of an account.
 
     Attributes:
+        contributors: largest parts of the historical expected shortfall.
         pnl: profit of each scenario of the past with what is held, oldest first; empty when nothing is measured.
         level: of the tails, a fraction.
         beta: of equity to the benchmark; None when not known.
@@ -93,7 +77,7 @@ class RiskReport:
     level: float
     tails: tuple[TailMeasure, ...]
     stresses: tuple[StressLoss, ...]
-    contributors: tuple[Contributor, ...]
+    contributors: tuple[Contribution, ...]
     pnl: tuple[float, ...] = ()
     benchmark: str = ""
     beta: float | None = None
@@ -156,31 +140,6 @@ def tails_of(pnl: FloatArray, level: float) -> tuple[TailMeasure, ...]:
         )
         for method, told in found
     )
-
-
-def contributors_of(model: RiskModel, held: Mapping[str, float], level: float) -> tuple[Contributor, ...]:
-    """Return the positions by their part of the historical expected shortfall, the largest first, at most ten.
-
-    A part is the position's mean loss in the worst scenarios of the portfolio (Euler's allocation).
-
-    Source: D. Tasche, Risk contributions and performance measurement, 1999.
-    """
-    values = model.values(held)
-    profits = model.returns * values[:, None]
-    n = profits.shape[1]
-    if n < 2:
-        return ()
-    mass, whole = tail_mass(n, level)
-    order = np.argsort(profits.sum(axis=0), kind="stable")
-    weights = np.zeros(n)
-    weights[order[:whole]], weights[order[whole]] = 1.0, mass - whole
-    parts = -(profits @ weights) / mass
-    found = [
-        Contributor(symbol=s, value=float(values[row]), expected_shortfall=float(parts[row]))
-        for s, row in model.index.items()
-        if values[row]
-    ]
-    return tuple(sorted(found, key=lambda c: (-c.expected_shortfall, c.symbol))[:LARGEST])
 
 
 def stresses_of(model: RiskModel, held: Mapping[str, float]) -> tuple[StressLoss, ...]:

@@ -55,7 +55,7 @@ def risk_page(report: RiskReport) -> dict[str, Rows]:
             for s in report.stresses
         ],
         "Largest contributors": [
-            {"position": c.symbol, "held": money(c.value), "part of the shortfall": money(c.expected_shortfall)}
+            {"position": c.symbol, "held": money(c.value), "part of the shortfall": money(c.amount)}
             for c in report.contributors
         ],
         "Not measured": [{"symbol": symbol, "why": why} for symbol, why in report.unmeasured.items()],

@@ -91,13 +91,10 @@ def built_in_scenarios() -> tuple[StressScenario, ...]:
 
 def shock_of(scenario: StressScenario, traits: StressTraits) -> float:
     """Return the move of one symbol, as a fraction, not below -1; NaN when it needs a beta that is not known."""
-    for moves, key in (
-        (scenario.symbol_pct, traits.symbol),
-        (scenario.sector_pct, traits.sector),
-        (scenario.security_type_pct, traits.security_type),
-    ):
-        if key in moves:
-            return moves[key] / 100
+    own, sector = scenario.symbol_pct.get(traits.symbol), scenario.sector_pct.get(traits.sector)
+    for move in (own, sector, scenario.security_type_pct.get(traits.security_type)):
+        if move is not None:
+            return move / 100
     if traits.duration_years is not None and scenario.rate_points:
         return max(-traits.duration_years * scenario.rate_points / 100, -1.0)
     return max(traits.beta * scenario.market_pct / 100, -1.0) if scenario.market_pct else 0.0
