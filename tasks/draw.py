@@ -48,13 +48,14 @@ def risk_png(report: RiskReport) -> bytes:
     """Return limits in use, profits of the past, contributors and stresses as a PNG, 1,200 by 800 pixels."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 8), dpi=100, layout="constrained")
+    figure = Figure(figsize=(12, 8), dpi=100)
+    figure.subplots_adjust(left=0.2, right=0.98, top=0.9, bottom=0.06, wspace=0.35, hspace=0.25)
     uses, past, parts, stresses = figure.subplots(2, 2).flat
     figure.suptitle(f"Risk of {report.account} at {report.session}, equity {report.equity:,.2f} {report.currency}")
     uses.set_title("Limits in use, %")
     _bars(uses, {f"{u.name} {u.subject}".strip() + f", {u.unit}": 100 * u.share for u in report.uses})
     uses.axvline(100, color="firebrick")
-    past.set_title(f"What a session like each of the last {len(report.pnl)} would earn")
+    past.set_title(f"Profit of sessions like the last {len(report.pnl)}")
     past.hist(report.pnl, bins=50, color="steelblue")
     for tail, style in zip(report.tails, ("-", "--", ":"), strict=False):
         label = f"expected shortfall {report.level:.0%}, {tail.method.replace('_', ' ').lower()}"

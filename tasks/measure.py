@@ -43,9 +43,14 @@ VOLUME_SESSIONS = 20  # that the usual value traded in a day is the mean of
 
 
 @task(name="measure_risk", timeout_seconds=300, cache_policy=NO_CACHE)
-async def measure(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
-    """Measure the account as it is now, record the report and publish it; None while the account has no equity."""
-    report = risk_report(desk, session, clock)
+async def measure(desk: Desk, session: date, known: date, clock: Clock) -> RiskReport | None:
+    """Measure the account as it is now, record the report and publish it; None while the account has no equity.
+
+    Args:
+        session: whose orders count.
+        known: the last session whose bars are known by now.
+    """
+    report = risk_report(desk, session, known, clock())
     if report is not None:
         desk.ledger.risk_reports.record(report)
         await publish_markdown("risk", as_markdown(risk_page(report)), f"Risk of {desk.name} at {session}")
@@ -53,14 +58,14 @@ async def measure(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
     return report
 
 
-def risk_report(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
-    """Return the risk of what the account holds now, by the bars known before the session ends."""
+def risk_report(desk: Desk, session: date, known: date, now: datetime) -> RiskReport | None:
+    """Return the risk of what the account holds now."""
     facts, journal, settings = desk.ledger.facts, desk.ledger.journal, desk.account.risk_limits
-    books = facts.books(desk.name, clock())
+    books = facts.books(desk.name, now)
     held, working = books.held(), journal.orders(desk.name, open_only=True)
     today = journal.orders(desk.name, session=session)
     wanted = {*held, *(s for o in (*working, *today) for s in o.new_order.symbols)}
-    prices = marks(desk, session, wanted, facts.executions(desk.name))
+    prices = marks(desk, known, wanted, facts.executions(desk.name))
     worth = equity(books, prices)
     if worth <= 0:
         return None
@@ -74,8 +79,8 @@ def risk_report(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
         notional_today=sum((notional(o, prices) for o in today), Decimal(0)),
         currency=desk.account.currency,
     )
-    limits, drawdown = settings.measures, _drawdown(desk, worth, clock())
-    model, benchmark = _model_for_page(desk, wanted, session)
+    limits, drawdown = settings.measures, _drawdown(desk, worth, now)
+    model, benchmark = _model_for_page(desk, wanted, known)
     values = {s: exposure_value(qty, prices[s]) for s, qty in held.items()}
     portfolio = PortfolioRisk(
         held=values,
@@ -90,7 +95,7 @@ def risk_report(desk: Desk, session: date, clock: Clock) -> RiskReport | None:
     return RiskReport(
         account=desk.name,
         session=session,
-        reported_at=clock(),
+        reported_at=now,
         equity=worth,
         currency=desk.account.currency,
         uses=limit_uses(state, settings.limits) + measure_uses(portfolio.before()),
