@@ -4,6 +4,8 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from trading.risk.limits import RiskLimits
+from trading.risk.measure_limits import MeasureLimits
+from trading.risk.stress import StressScenario
 
 
 class RiskLimitsBlock(Block):
@@ -14,3 +16,10 @@ class RiskLimitsBlock(Block):
     _description = "Limits that every order passes before it is recorded."
 
     limits: RiskLimits = Field(default_factory=RiskLimits, description="An order that breaks one of them is refused.")
+    measures: MeasureLimits = Field(
+        default_factory=MeasureLimits,
+        description="Limits on measures of the whole portfolio; likewise. They need stored bars.",
+    )
+    scenarios: list[StressScenario] = Field(
+        default=[], description="Stress scenarios of your own, beside the four that every desk is held against."
+    )

@@ -182,6 +182,23 @@ def positions(*, account: Account = "paper", as_json: Json = False) -> None:
 
 
 @app.command
+def risk(*, account: Account = "paper", as_json: Json = False) -> None:
+    """Show limits in use, measures, stresses and the largest contributors, as they were measured last."""
+    from cli.pages import show, show_json
+    from trading.risk.risk_page import risk_page
+
+    report = open_ledger().risk_reports.last(account)
+    if report is None:
+        raise InvalidValue("account", account, "one whose risk was measured; each routine that trades does that")
+    if as_json:
+        show_json(report)
+        return
+    for title, rows in risk_page(report).items():
+        if rows:
+            show(title, rows)
+
+
+@app.command
 def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
     """List the differences between our books and the broker's, by session."""
     from cli.pages import break_rows, show

@@ -13,6 +13,7 @@ from flows.leasing import leasing
 from flows.on_failure import tell_failure
 from tasks.deliver import deliver
 from tasks.draw import draw_equity
+from tasks.measure import measure
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
 from tasks.tell import tell_second_factor
@@ -56,6 +57,7 @@ async def reconcile_day(
         await recover(trader, lease, clock)
         outcome = await reconcile_books(trader, go.times.session, clock)
     await draw_equity(desk)
+    await measure(desk, go.times.session, go.times.session, clock)
     await deliver(desk.storage, desk.ledger)
     message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"
     return ended(message, name="Breaks" if outcome.breaks else None)

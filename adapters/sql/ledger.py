@@ -19,6 +19,7 @@ from adapters.sql.leases import SqlLeases
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.providers import SqlProviders
 from adapters.sql.repairs import SqlRepairs
+from adapters.sql.risk_reports import SqlRiskReports
 from adapters.sql.schema import require_schema
 from trading.ledger import Facts, Journal, Leases, Outbox
 from trading.market.providers import ProviderTrail
@@ -85,6 +86,7 @@ class Ledger:
     repairs: SqlRepairs
     backfills: SqlBackfills
     feeds: SqlFeedVerdicts
+    risk_reports: SqlRiskReports
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -115,4 +117,5 @@ class Ledger:
             repairs=SqlRepairs(engine),
             backfills=SqlBackfills(engine),
             feeds=SqlFeedVerdicts(engine),
+            risk_reports=SqlRiskReports(engine),
         )

@@ -113,14 +113,14 @@ class AccountExposure:
 
     def before(self, order: NewOrderSingle) -> SideExposure:
         """Return the order's side of its symbol as it is without the order."""
-        return self._side(order.symbol, order.side)
+        return self.side(order.symbol, order.side)
 
     def after(self, order: NewOrderSingle, qty: Decimal) -> tuple[SideExposure, Decimal]:
         """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
         old = self.before(order)
         multiplier = self._multipliers.get(order.symbol, _ONE)
         new = old.with_order(qty, order_unit_value(order, self._marks[order.symbol], multiplier))
-        other = self._side(order.symbol, Side.SELL if order.side is Side.BUY else Side.BUY).value
+        other = self.side(order.symbol, Side.SELL if order.side is Side.BUY else Side.BUY).value
         return new, self.gross + max(new.value, other) - max(old.value, other)
 
     def reserve(self, order: NewOrderSingle, qty: Decimal) -> None:
@@ -130,7 +130,8 @@ class AccountExposure:
         elif qty:
             self._sides[order.symbol, order.side], self.gross = self.after(order, qty)
 
-    def _side(self, symbol: str, side: Side) -> SideExposure:
+    def side(self, symbol: str, side: Side) -> SideExposure:
+        """Return one side of a symbol."""
         found = self._sides.get((symbol, side))
         if found is None:
             qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self._unit_value(symbol)

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 import adapters.ib.tables
 import adapters.paper.tables
 import adapters.sql.market_tables
+import adapters.sql.risk_tables
 import adapters.sql.tables  # noqa: F401 - all fill the metadata
 
 connection = context.config.attributes["connection"]
