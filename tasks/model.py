@@ -1,0 +1,110 @@
+"""Model what is known of an account's market: what its symbols have done, and so what its positions may lose."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import dropwhile
+
+import numpy as np
+import pandas as pd
+
+from blocks.desk import Desk
+from tasks.value import EVER
+from trading.market.adjustments import adjusted_closes
+from trading.market.instruments import SecurityType
+from trading.orders.orders import Order
+from trading.risk.drawdowns import current_drawdown
+from trading.risk.equity_curve import growth_index
+from trading.risk.gate import RiskState
+from trading.risk.measure_limits import MeasureLimits
+from trading.risk.portfolio_risk import PortfolioRisk
+from trading.risk.return_history import ReturnHistory
+from trading.risk.risk_model import RiskModel, SymbolFacts, exposure_value
+from trading.risk.stress import built_in_scenarios
+
+LEAST_SESSIONS = 100  # of history, for a page; a limit needs all that it asks for
+VOLUME_SESSIONS = 20  # that the usual value traded in a day is the mean of
+
+
+def risk_model(desk: Desk, symbols: Collection[str], known: date) -> RiskModel:
+    """Return what the stored bars up to a session say of these symbols, with all the history that the limits want."""
+    limits = desk.account.risk_limits.measures
+    closes, facts = _past(desk, symbols, known)
+    return _model(desk, ReturnHistory.of_closes(closes, limits.history_sessions), limits.benchmark, facts)
+
+
+def page_model(desk: Desk, symbols: Collection[str], known: date) -> tuple[RiskModel, str, MeasureLimits]:
+    """Return a model to look at, its benchmark, and the limits by which it may be asked.
+
+    Where a limit is set it is the one that the gate uses. Else it makes do with the history there is, and the mean of
+    the symbols stands in for a benchmark without bars.
+    """
+    limits = desk.account.risk_limits.measures
+    if limits.any_set:
+        return risk_model(desk, symbols, known), limits.benchmark, limits
+    closes, facts = _past(desk, symbols, known)
+    least = max(LEAST_SESSIONS, round(1 / (1 - limits.level)))
+    limits = replace(limits, history_sessions=max(min(limits.history_sessions, len(closes) - 1), least))
+    history, benchmark = ReturnHistory.of_closes(closes, limits.history_sessions), limits.benchmark
+    if history.column(benchmark) is None and history.symbols:
+        benchmark = f"the mean of {len(history.symbols)} symbols"
+        history = replace(
+            history,
+            symbols=(*history.symbols, benchmark),
+            returns=np.column_stack([history.returns, history.returns.mean(axis=1)]),
+        )
+    return _model(desk, history, benchmark, facts), benchmark, limits
+
+
+def portfolio_risk(state: RiskState, model: RiskModel, limits: MeasureLimits, drawdown: float) -> PortfolioRisk:
+    """Return the measures of an account; what has no price is left out: the gate adds nothing while there is such."""
+    return PortfolioRisk(
+        held={s: exposure_value(s, qty, state.marks[s]) for s, qty in state.held.items() if s in state.marks},
+        working=[part for order in state.working for part in _values(order, state.marks)],
+        model=model,
+        limits=limits,
+        equity=float(state.equity),
+        drawdown=drawdown,
+        currency=state.currency,
+    )
+
+
+def equity_drawdown(desk: Desk, worth: Decimal, now: datetime) -> float:
+    """Return how far equity lies below its peak, as a fraction, deposits and withdrawals left out."""
+    facts = desk.ledger.facts
+    points = [(r.reconciled_at, r.equity) for r in facts.reconciliations(desk.name) if r.reconciled_at < now]
+    since = [*dropwhile(lambda point: point[1] <= 0, points), (now, worth)]
+    return current_drawdown(growth_index(since, facts.cash_movements(desk.name)))
+
+
+def _model(desk: Desk, history: ReturnHistory, benchmark: str, facts: Mapping[str, SymbolFacts]) -> RiskModel:
+    scenarios = (*built_in_scenarios(), *desk.account.risk_limits.scenarios)
+    return RiskModel.of(history, benchmark=benchmark, facts=facts, scenarios=scenarios)
+
+
+def _past(desk: Desk, symbols: Collection[str], known: date) -> tuple[pd.DataFrame, dict[str, SymbolFacts]]:
+    """Return adjusted closes of the symbols and of the benchmark, wide, and what else is known of them."""
+    limits, source, store = desk.account.risk_limits.measures, desk.market.settings.name, desk.market.store
+    calendar, instruments = desk.market.calendar, desk.market.instruments()
+    wanted = sorted({*symbols, limits.benchmark})
+    frame = store.read(source, wanted, calendar.sessions_before(known, limits.history_sessions), known).frame
+    closes = adjusted_closes(frame, store.actions(source, EVER, known), as_of=known)
+    lately = frame[frame["session"] >= pd.Timestamp(calendar.sessions_before(known, VOLUME_SESSIONS - 1))]
+    traded = (lately["close"] * lately["volume"]).groupby(lately["symbol"]).mean()
+    facts = {
+        symbol: SymbolFacts(
+            security_type=instruments[symbol].security_type if symbol in instruments else SecurityType.COMMON_STOCK,
+            daily_value=float(traded[symbol]) if symbol in traded and traded[symbol] > 0 else None,
+        )
+        for symbol in wanted
+    }
+    return closes, facts
+
+
+def _values(order: Order, prices: Mapping[str, Decimal]) -> Iterator[tuple[str, float]]:
+    """Yield the signed value of what is left of an order, leg by leg."""
+    for part, ratio in zip(order.in_force.parts(), order.in_force.ratios(), strict=True):
+        if part.symbol in prices and order.leaves_qty:
+            qty = order.leaves_qty * ratio * part.side.sign
+            yield part.symbol, exposure_value(part.symbol, qty, prices[part.symbol])
