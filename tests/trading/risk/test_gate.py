@@ -12,7 +12,6 @@ from trading.risk.limits import RefusalCode, RiskLimits
 
 D = Decimal
 OPEN = RiskLimits(
-    max_order_notional=D(10**9),
     max_position_notional=D(10**9),
     max_position_pct=D(10**9),
     max_gross_leverage=D(10**9),
