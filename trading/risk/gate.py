@@ -14,7 +14,7 @@ What applies to which orders:
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from trading.orders.orders import NewOrderSingle, OrderPurpose
 from trading.risk import cover_rules, day_rules, exposure_rules, permission_rules, scope_rules, size_rules
@@ -24,7 +24,7 @@ from trading.risk.risk_state import RiskState as RiskState
 from trading.risk.tally import Proposal, Refusal, Tally
 
 Rule = Callable[[Tally, Proposal], Refusal | None]
-_NOTHING, _ONE = Decimal(0), Decimal(1)
+_NOTHING = Decimal(0)
 
 _WHATEVER_THE_SIZE: tuple[Rule, ...] = (
     permission_rules.only_closes,
@@ -159,16 +159,21 @@ def _largest_fitting(tally: Tally, asked: Proposal) -> Proposal | None:
     if not asked.adds or _first(_WHATEVER_THE_SIZE, tally, asked) is not None:
         return None
     lot = tally.lot_size(asked.order.symbol)
-    fits, too_many = -(-asked.closing // lot) - 1, -(-asked.qty // lot)
+    fits, too_many = max(_lots(asked.closing, lot) - 1, _NOTHING), _lots(asked.qty, lot)
     best = None
     while too_many - fits > 1:
-        lots = max((fits + too_many) // 2, _ONE)
+        lots = (fits + too_many) // 2
         smaller = tally.propose(asked.order, lots * lot)
         if _refusal_by_size(tally, smaller) is None:
             best, fits = smaller, lots
         else:
             too_many = lots
     return best
+
+
+def _lots(qty: Decimal, lot: Decimal) -> Decimal:
+    """Return how many lots hold the quantity."""
+    return (qty / lot).to_integral_value(ROUND_CEILING)
 
 
 def _decision(order: NewOrderSingle, refusal: Refusal | None, granted: Decimal) -> RiskDecision:
