@@ -189,6 +189,17 @@ class RiskLimits:
             known.add(scoped.key)
             self._check_scope(scoped)
 
+    @property
+    def need_history(self) -> bool:
+        """Tell whether a limit is set that needs bars of the last sessions."""
+        needing = (
+            self.max_participation_pct,
+            self.max_order_volatility_pct,
+            self.max_cluster_pct,
+            self.max_market_volatility_pct,
+        )
+        return any(limit is not None for limit in needing)
+
     def _check_scope(self, scoped: ScopedLimits) -> None:
         sectors = [sector.name for sector in self.sectors]
         if scoped.scope is LimitScope.SECTOR and scoped.subject not in sectors:
