@@ -49,8 +49,9 @@ def show_explanation(explanation: dict[str, Any]) -> None:
     decision, quality = explanation["decision"], explanation["quality"]
     what = f"{order['side']} {order['order_qty']} {order['symbol']} {order['ord_type']}" if order else verdict["symbol"]
     tree = Tree(f"[bold]{verdict['cl_ord_id']}[/bold]  {escape(what)}: [bold]{explanation['status']}[/bold]")
-    gate = "accepted" if verdict["accepted"] else f"refused {verdict['code']}: {verdict['text']}"
-    tree.add(escape(f"risk gate: {gate}"))
+    gate = tree.add(escape(f"risk gate: {_told(verdict)}"))
+    if verdict["before"]:
+        gate.add(escape(f"{verdict['before']} before, {verdict['value']} as asked, limit {verdict['limit']}"))
     tree.add(f"approval: {explanation['approved_by']}")
     if target:
         sized = f"weight {target['weight']:.4f} at {target['reference_px']} makes {target['target_qty']}"
@@ -71,3 +72,12 @@ def show_explanation(explanation: dict[str, Any]) -> None:
         fill = f" {r['last_qty']} at {r['last_px']}, commission {r['commission']}" if r["last_px"] else ""
         heard.add(escape(f"{r['transact_time']} {r['exec_type']}{fill} ({r['exec_id']}) {r['text']}"))
     page().print(tree, highlight=False)
+
+
+def _told(verdict: dict[str, Any]) -> str:
+    if verdict["code"] is None:
+        return "accepted"
+    if not verdict["accepted"]:
+        return f"refused {verdict['code']}: {verdict['text']}"
+    quantities = f"from {verdict['asked_qty']} to {verdict['granted_qty']}"
+    return f"reduced {quantities} by {verdict['code']}: {verdict['text']}"

@@ -138,8 +138,9 @@ def risk_rows(verdicts: Sequence[RiskDecision], decision: Mapping[str, Any]) -> 
             "symbol": v.symbol,
             "order": targets[v.symbol]["order_qty"],
             "value": f"{Decimal(targets[v.symbol]['order_qty']) * Decimal(targets[v.symbol]['reference_px']):,.2f}",
-            "decision": "accepted" if v.accepted else f"refused {v.code}",
+            "decision": v.told().replace(":", ""),
             "limit": v.limit,
+            "before": v.before,
             "would be": v.value,
         }
         for v in verdicts

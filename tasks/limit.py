@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Desk
+from tasks.describe import describe
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
 from trading.ledger import Decision, Lease
@@ -16,6 +17,8 @@ from trading.orders.rebalance import orders_from_targets
 from trading.positions.sizing import SizingRules
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
+
+DAY_TRADE_SESSIONS = 5
 
 
 @task(name="limit_orders", timeout_seconds=300, cache_policy=NO_CACHE)
@@ -34,8 +37,9 @@ async def limit(
         transact_time=decision.decided_at,
     )
     held = desk.ledger.facts.books(desk.name, times.open_at).held()
-    working = {o.new_order.symbol for o in desk.ledger.journal.orders(desk.name, open_only=True)}
+    working = {s for o in desk.ledger.journal.orders(desk.name, open_only=True) for s in o.new_order.symbols}
     sized_by = {t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None}
+    described = describe(desk, times.session, {*held, *working, *(o.symbol for o in orders)})
     verdicts = desk.ledger.journal.intend(
         lease,
         decision,
@@ -44,6 +48,10 @@ async def limit(
             limits=desk.account.risk_limits.limits,
             marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
             blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
+            facts=described.facts,
+            market_volatility_pct=described.market_volatility_pct,
+            closes_at=times.close_at,
+            day_trades_since=desk.market.calendar.sessions_before(times.session, DAY_TRADE_SESSIONS - 1),
         ),
     )
     await _publish(decision, orders, verdicts)
@@ -59,8 +67,9 @@ async def _publish(decision: Decision, orders: tuple[NewOrderSingle, ...], verdi
             "side": by_id[v.cl_ord_id].side.value,
             "quantity": str(by_id[v.cl_ord_id].order_qty),
             "value": f"{by_id[v.cl_ord_id].order_qty * marks[v.symbol]:,.2f}",
-            "decision": "accepted" if v.accepted else f"refused: {v.code}",
+            "decision": v.told(),
             "limit": v.limit,
+            "before": v.before,
             "would be": v.value,
             "what": v.text,
             "cl_ord_id": v.cl_ord_id,

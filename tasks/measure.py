@@ -6,7 +6,7 @@ from decimal import Decimal
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from adapters.sql.order_requests import notional
+from adapters.sql.risk_states import notional
 from blocks.desk import Clock, Desk
 from tasks.draw import risk_png
 from tasks.model import equity_drawdown, page_model, portfolio_risk

@@ -9,6 +9,7 @@ from blocks.desk import Desk
 from trading.alerts import Alert, Severity
 from trading.orders.orders import Order, OrdStatus
 from trading.reconciliation import Break
+from trading.risk.risk_decisions import RiskOutcome
 
 
 def tell_unknown(desk: Desk, order: Order, now: datetime) -> None:
@@ -27,17 +28,19 @@ def tell_unknown(desk: Desk, order: Order, now: datetime) -> None:
 
 
 def tell_refused(desk: Desk, session: date, book: str, now: datetime) -> None:
-    """Tell which orders the gate has refused, from what is recorded: a crash before the telling loses nothing."""
+    """Tell which orders the gate refused or cut, from what is recorded: a crash before the telling loses nothing."""
     decision = desk.ledger.journal.decision(desk.name, session, book)
     verdicts = desk.ledger.journal.risk_decisions(decision["decision_id"]) if decision else ()
-    refused = [v for v in verdicts if not v.accepted]
-    if decision and refused:
+    refused = [v for v in verdicts if v.outcome is RiskOutcome.REFUSED]
+    reduced = [v for v in verdicts if v.outcome is RiskOutcome.REDUCED]
+    if decision and (refused or reduced):
+        what = " or ".join(name for found, name in ((refused, "refused"), (reduced, "reduced")) if found)
         desk.ledger.outbox.raise_alert(
             Alert(
                 fingerprint=f"refused {decision['decision_id']}",
                 severity=Severity.WARNING,
-                title=f"{len(refused)} of {len(verdicts)} orders of {desk.name} refused for {session}",
-                text="\n".join(f"{v.symbol}: {v.code}: {v.text}" for v in refused),
+                title=f"{len(refused + reduced)} of {len(verdicts)} orders of {desk.name} {what} for {session}",
+                text="\n".join(f"{v.symbol}: {v.told()}: {v.text}" for v in (*refused, *reduced)),
                 raised_at=now,
             )
         )

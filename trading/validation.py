@@ -11,12 +11,23 @@ STRICT = pydantic.ConfigDict(extra="forbid")
 _OPENINGS = ("Input should be ", "Value error, ")
 
 
+class Contradiction(ValueError):
+    """Settings that are each allowed, and not together; raise it where pydantic checks a whole."""
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name, self.value, self.rule = name, value, rule
+        super().__init__(f"{name} is {value}, but must be {rule}")
+
+
 def invalid_value_of(exc: pydantic.ValidationError) -> InvalidValue:
     """Return the error that a person should read; when several fields are wrong, it tells the first and names the rest.
 
     Use it as `raise invalid_value_of(exc) from exc`.
     """
     first, *others = exc.errors(include_url=False)
+    told = first.get("ctx", {}).get("error")
+    if isinstance(told, Contradiction):
+        return InvalidValue(f"{told.name} of {exc.title}", told.value, told.rule)
     rule = _rule(first)
     if others:
         rule += f"; also wrong: {', '.join(_field(other) for other in others)}"

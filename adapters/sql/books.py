@@ -29,7 +29,7 @@ from trading.market.quality import (
     SymbolVerdict,
 )
 from trading.money import Money
-from trading.orders.executions import ExecType, ExecutionReport
+from trading.orders.executions import ExecType, ExecutionReport, position_trades
 from trading.positions.books import Books, fold_books
 from trading.reconciliation import Break, BreakType, Reconciliation
 
@@ -84,13 +84,8 @@ class SqlFacts:
 
         What the account holds beyond its books, such as a person's own trades, belongs to none of them.
         """
-        ours = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.account == account)
-        if book is not None:
-            ours = ours.where(ORDER.c.book == book)
-        wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
         with reading(self._engine) as connection:
-            actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
-            return fold_books(_executions(connection, wanted), (), actions).held()
+            return read_held(connection, account, as_of, book)
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
@@ -168,6 +163,22 @@ def read_books(connection: sa.Connection, account: str, as_of: datetime) -> Book
     actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
     executed = _executions(connection, (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED))
     return fold_books(executed, _cash_movements(connection, account), actions)
+
+
+def read_held(connection: sa.Connection, account: str, as_of: datetime, book: str | None) -> dict[str, Decimal]:
+    """Return what a strategy book holds, or all of them, as this transaction sees it."""
+    ours = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.account == account)
+    if book is not None:
+        ours = ours.where(ORDER.c.book == book)
+    wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
+    actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
+    return fold_books(_executions(connection, wanted), (), actions).held()
+
+
+def read_trades(connection: sa.Connection, account: str, since: datetime) -> tuple[ExecutionReport, ...]:
+    """Return what was bought and sold from that time on, without what was busted since."""
+    recent = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & (REPORT.c.transact_time >= since)
+    return tuple(position_trades(_executions(connection, recent)))
 
 
 def _executions(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tuple[ExecutionReport, ...]:

@@ -1,19 +1,17 @@
 """The journal in SQL: no order reaches a broker that is not recorded here first."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.sql.books import read_books
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
-from adapters.sql.order_requests import gate_replace, insert_cancels, notional
+from adapters.sql.order_requests import gate_replace, insert_cancels
 from adapters.sql.order_rows import (
     MARK,
     ORDER,
@@ -28,6 +26,7 @@ from adapters.sql.order_rows import (
     replaces_of,
     working_orders,
 )
+from adapters.sql.risk_states import Asked, risk_state
 from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table_of
 from adapters.sql.tables import DecisionRow, RiskDecisionRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
@@ -78,8 +77,8 @@ class SqlJournal:
             connection.execute(sa.insert(DECISION), _decision_row(decision))
             state = _risk_state(connection, decision, orders, inputs)
             verdicts = check_orders(orders, state, inputs.limits)
-            accepted = {v.cl_ord_id for v in verdicts if v.accepted}
-            _insert_intents(connection, lease, decision, verdicts, [o for o in orders if o.cl_ord_id in accepted])
+            granted = [_granted(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
+            _insert_intents(connection, lease, decision, verdicts, [order for order in granted if order is not None])
             return verdicts
 
     def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
@@ -259,18 +258,29 @@ def _risk_state(
 ) -> RiskState:
     # A split between the decision and the open changes what is held: the orders were sized in the new shares.
     as_of = max((o.expire_time for o in orders), default=decision.decided_at)
-    working = working_orders(connection, decision.account)
-    today = read_orders(connection, (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session))
-    return RiskState(
+    asked = Asked(
+        account=decision.account,
+        session=decision.session,
+        as_of=as_of,
+        now=decision.decided_at,
         equity=decision.equity,
         cash=decision.cash,
-        held=read_books(connection, decision.account, as_of).held(),
-        marks=inputs.marks,
-        working=working,
-        orders_today=len(today),
-        notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
-        blocked=inputs.blocked,
     )
+    same_session = (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session)
+    return risk_state(
+        connection,
+        asked,
+        inputs,
+        working=working_orders(connection, decision.account),
+        today=read_orders(connection, same_session),
+        changes_today=0,
+    )
+
+
+def _granted(order: NewOrderSingle, verdict: RiskDecision) -> NewOrderSingle | None:
+    if not verdict.accepted or verdict.granted_qty is None:
+        return None
+    return order if verdict.granted_qty == order.order_qty else replace(order, order_qty=verdict.granted_qty)
 
 
 def _insert_intents(
@@ -302,8 +312,11 @@ def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDe
             accepted=r.accepted,
             code=RefusalCode(r.code) if r.code else None,
             limit=r.limit,
+            before=r.before,
             value=r.value,
             text=r.text,
+            asked_qty=r.asked_qty,
+            granted_qty=r.granted_qty,
         )
         for r in rows
     )

@@ -1,26 +1,26 @@
 """Requests to cancel or replace an order, recorded before they are sent; a replace passes the gate first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.sql.books import read_books
 from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, orders_of, read_orders, replace_of, working_orders
+from adapters.sql.risk_states import Asked, risk_state
 from adapters.sql.rows import chunks, flat, insert_new, table_of
 from adapters.sql.tables import DecisionRow, OrderRequestRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Lease
 from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
-from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RefusalCode, RiskDecision
+from trading.risk.risk_decisions import RiskOutcome
 
 DECISION = table_of(DecisionRow)
-_PASSED = {"accepted": True, "code": None, "limit": "", "value": "", "text": ""}
+_PASSED = {"accepted": True, "code": None, "limit": "", "before": "", "value": "", "text": ""}
 _UNANSWERED = (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
 
 
@@ -72,29 +72,23 @@ def gate_replace(
     if order.ord_status in _UNANSWERED or not order.ord_status.is_open:
         raise OrderNotOpen(order.cl_ord_id, order.ord_status.name)
     new = order.in_force.replaced(request)
-    verdict = RiskDecision(cl_ord_id=request.cl_ord_id, symbol=new.symbol, accepted=True)
+    verdict = RiskDecision(
+        cl_ord_id=request.cl_ord_id,
+        symbol=new.symbol,
+        accepted=True,
+        asked_qty=new.order_qty,
+        granted_qty=new.order_qty,
+    )
     working = {o.cl_ord_id: o for o in working_orders(connection, order.new_order.account)}
     if not _only_less(new, working.pop(order.cl_ord_id, order).in_force):
         state = _risk_state(connection, order, request, inputs, tuple(working.values()))
-        verdict = replace(check_orders([new], state, inputs.limits)[0], cl_ord_id=request.cl_ord_id)
+        verdict = replace(_gated(new, state, inputs), cl_ord_id=request.cl_ord_id)
     row = flat(request) | flat(verdict) | {"kind": REPLACE, "token": lease.token}
     row["requested_at"] = row.pop("transact_time")
-    del row["symbol"]
+    for name in ("symbol", "asked_qty", "granted_qty"):
+        del row[name]
     connection.execute(sa.insert(REQUEST), row)
     return verdict
-
-
-def notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
-    """Return what the order counts for in the day's total."""
-    return sum((_part_notional(order, part, marks) for part in order.in_force.parts()), Decimal(0))
-
-
-def _part_notional(order: Order, part: NewOrderSingle, marks: Mapping[str, Decimal]) -> Decimal:
-    px = marks.get(part.symbol)
-    if px is None or not px.is_finite():
-        # Another book's order may have no price here; what was paid for it, or its own price, then counts.
-        px = Decimal(0) if order.new_order.legs else order.avg_px or Decimal(0)
-    return order_notional(part, px)
 
 
 def _only_less(new: NewOrderSingle, old: NewOrderSingle) -> bool:
@@ -113,24 +107,36 @@ def _risk_state(
     of_account = sa.select(DECISION).where(DECISION.c.account == account)
     decided = connection.execute(of_account.order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc())).first()
     equity, cash = (decided.equity, decided.cash) if decided is not None else (Decimal(0), Decimal(0))
-    held = read_books(connection, account, max(meant.expire_time, request.transact_time)).held()
-    for part, ratio in zip(meant.parts(), meant.ratios(), strict=True):
-        held[part.symbol] = held.get(part.symbol, Decimal(0)) - part.side.sign * ratio * order.cum_qty
     same_session = (ORDER.c.account == account) & (ORDER.c.session == meant.session)
     today = [o for o in read_orders(connection, same_session) if o.cl_ord_id != order.cl_ord_id]
     asked = (REQUEST.c.account == account) & (REQUEST.c.kind == REPLACE) & REQUEST.c.accepted
     asked &= REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(same_session))
     replaced = connection.execute(sa.select(sa.func.count()).select_from(REQUEST).where(asked)).scalar_one()
-    return RiskState(
-        equity=equity,
-        cash=cash,
-        held=held,
-        marks=inputs.marks,
+    return risk_state(
+        connection,
+        Asked(
+            account=account,
+            session=meant.session,
+            as_of=max(meant.expire_time, request.transact_time),
+            now=request.transact_time,
+            equity=equity,
+            cash=cash,
+            but_for=order,
+        ),
+        inputs,
         working=others,
+        today=today,
         # Each change is one more message of the day, or a loop of changes would have no end.
-        orders_today=len(today) + 1 + replaced,
-        notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
+        changes_today=1 + replaced,
     )
+
+
+def _gated(new: NewOrderSingle, state: RiskState, inputs: RiskInputs) -> RiskDecision:
+    """Let the new values pass or not: what was asked of a broker's order is not to be something else."""
+    (verdict,) = check_orders([new], state, replace(inputs.limits, reduce_to_fit=False))
+    if verdict.outcome is RiskOutcome.REDUCED:
+        return replace(verdict, accepted=False, granted_qty=Decimal(0))
+    return verdict
 
 
 def _verdict_of(row: sa.Row[Any], order: Order) -> RiskDecision:
@@ -140,6 +146,9 @@ def _verdict_of(row: sa.Row[Any], order: Order) -> RiskDecision:
         accepted=row.accepted,
         code=RefusalCode(row.code) if row.code else None,
         limit=row.limit,
+        before=row.before,
         value=row.value,
         text=row.text,
+        asked_qty=row.order_qty,
+        granted_qty=row.order_qty if row.accepted else Decimal(0),
     )

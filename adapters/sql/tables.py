@@ -57,8 +57,11 @@ class RiskDecisionRow(SQLModel, table=True):
     accepted: bool
     code: str | None
     limit: str
+    before: str = Field(sa_column_kwargs={"server_default": sa.text("''")})
     value: str
     text: str
+    asked_qty: Decimal | None = Field(sa_type=DecimalText)
+    granted_qty: Decimal | None = Field(sa_type=DecimalText)
     decided_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -114,6 +117,7 @@ class OrderRequestRow(SQLModel, table=True):
     accepted: bool
     code: str | None
     limit: str
+    before: str = Field(sa_column_kwargs={"server_default": sa.text("''")})
     value: str
     text: str
 

@@ -9,7 +9,11 @@ price that a working order of that side may pay. With `held` signed:
     worst = max(long, short)
     gross = sum of worst over all symbols
 
-Held 100 at 10.00, buys of 50 and sells of 120 working: long 1,500, short 200, worst 1,500.
+The furthest that a position may go to one side is below 0 where it stays on the other, and
+
+    net = sum of the furthest to one side over all symbols, for each side
+
+Held 100 at 10.00, buys of 50 and sells of 20 working: long 1,500, short 0, worst 1,500, net 1,500 long and -800 short.
 """
 
 import copy
@@ -66,7 +70,22 @@ class SideExposure:
     @property
     def value(self) -> Decimal:
         """Return the value held when all working orders of this side are filled, >= 0."""
-        return self.held * self.mark_value + max(self.working - self.closable, _ZERO) * self.unit_value
+        return self.held * self.mark_value + self.opening * self.unit_value
+
+    @property
+    def opening(self) -> Decimal:
+        """Return how much of the working orders of this side would do more than close the other, >= 0."""
+        return max(self.working - self.closable, _ZERO)
+
+    @property
+    def free(self) -> Decimal:
+        """Return how much of the other side may still be closed, >= 0."""
+        return max(self.closable - self.working, _ZERO)
+
+    @property
+    def furthest(self) -> Decimal:
+        """Return the same as `value`, or below 0 what the other side keeps."""
+        return self.value - self.free * self.mark_value
 
     def with_order(self, qty: Decimal, unit_value: Decimal) -> "SideExposure":
         """Return the exposure with one more working order of this side."""
@@ -77,7 +96,9 @@ class AccountExposure:
     """The worst case of one account, kept up to date order by order; each step costs the same however many there are.
 
     Attributes:
+        worst: the larger side of each symbol, in account currency.
         gross: sum of `worst` over the symbols that have a price.
+        net: how far long less short may go to each side.
         unpriced: symbols held or ordered without a price; while there are any, `gross` is too small.
     """
 
@@ -91,7 +112,10 @@ class AccountExposure:
         self._held, self._marks, self._multipliers = held, marks, multipliers
         self._sides: dict[tuple[str, Side], SideExposure] = {}
         self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
-        self.gross = sum((abs(held[s]) * self._unit_value(s) for s in held if s not in self.unpriced), _ZERO)
+        self.worst = {s: abs(qty) * self.mark_value(s) for s, qty in held.items()}
+        self.gross = sum(self.worst.values(), _ZERO)
+        long = sum((qty * self.mark_value(s) for s, qty in held.items()), _ZERO)
+        self.net = {Side.BUY: long, Side.SELL: -long}
         for order in working:
             for part, ratio in zip(order.in_force.parts(), order.in_force.ratios(), strict=True):
                 self.reserve(part, order.leaves_qty * ratio)
@@ -100,6 +124,7 @@ class AccountExposure:
         """Return an exposure that goes its own way from here."""
         twin = copy.copy(self)
         twin._sides, twin.unpriced = dict(self._sides), set(self.unpriced)
+        twin.worst, twin.net = dict(self.worst), dict(self.net)
         return twin
 
     def mark(self, symbol: str) -> Decimal | None:
@@ -107,9 +132,10 @@ class AccountExposure:
         px = self._marks.get(symbol)
         return px if px is not None and px.is_finite() and px > 0 else None
 
-    def notional(self, order: NewOrderSingle) -> Decimal:
-        """Return the order's value; its symbol must have a price."""
-        return order_notional(order, self._marks[order.symbol], self._multipliers.get(order.symbol, _ONE))
+    def unit_value(self, order: NewOrderSingle) -> Decimal:
+        """Return what one unit of the order counts for; 0 when its symbol has no price."""
+        mark = self.mark(order.symbol)
+        return _ZERO if mark is None else order_unit_value(order, mark, self._multipliers.get(order.symbol, _ONE))
 
     def before(self, order: NewOrderSingle) -> SideExposure:
         """Return the order's side of its symbol as it is without the order."""
@@ -118,27 +144,37 @@ class AccountExposure:
     def after(self, order: NewOrderSingle, qty: Decimal) -> tuple[SideExposure, Decimal]:
         """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
         old = self.before(order)
-        multiplier = self._multipliers.get(order.symbol, _ONE)
-        new = old.with_order(qty, order_unit_value(order, self._marks[order.symbol], multiplier))
-        other = self.side(order.symbol, Side.SELL if order.side is Side.BUY else Side.BUY).value
+        new = old.with_order(qty, self.unit_value(order))
+        other = self.side(order.symbol, order.side.opposite).value
         return new, self.gross + max(new.value, other) - max(old.value, other)
 
     def reserve(self, order: NewOrderSingle, qty: Decimal) -> None:
         """Count `qty` of the order as working from now on."""
-        if qty and self.mark(order.symbol) is None:
-            self.unpriced.add(order.symbol)
-        elif qty:
-            self._sides[order.symbol, order.side], self.gross = self.after(order, qty)
+        if not qty:
+            return
+        symbol = order.symbol
+        if self.mark(symbol) is None:
+            self.unpriced.add(symbol)
+        old = self.before(order)
+        new, gross = self.after(order, qty)
+        self.net[order.side] += new.furthest - old.furthest
+        self.worst[symbol] = self.worst.get(symbol, _ZERO) + gross - self.gross
+        self._sides[symbol, order.side], self.gross = new, gross
+
+    def sides(self) -> Iterable[tuple[tuple[str, Side], SideExposure]]:
+        """Return each symbol and side that has working orders."""
+        return self._sides.items()
 
     def side(self, symbol: str, side: Side) -> SideExposure:
-        """Return one side of a symbol."""
+        """Return one side of one symbol."""
         found = self._sides.get((symbol, side))
         if found is None:
-            qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self._unit_value(symbol)
+            qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self.mark_value(symbol)
             found = SideExposure(
                 held=max(qty, _ZERO), closable=max(-qty, _ZERO), mark_value=unit_value, unit_value=unit_value
             )
         return found
 
-    def _unit_value(self, symbol: str) -> Decimal:
+    def mark_value(self, symbol: str) -> Decimal:
+        """Return what one unit is worth at the last price; 0 when there is none."""
         return (self.mark(symbol) or _ZERO) * self._multipliers.get(symbol, _ONE)

@@ -2,9 +2,44 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol, Self
 
 from trading.risk.limits import RiskLimits
+from trading.risk.trading_facts import BrokerMargin, TradingFacts
+
+
+class MeasureBreachLike(Protocol):
+    """One measure that an order would make worse and beyond its limit; the values bear their units."""
+
+    @property
+    def code(self) -> StrEnum: ...  # noqa: D102
+    @property
+    def limit(self) -> str: ...  # noqa: D102
+    @property
+    def before(self) -> str: ...  # noqa: D102
+    @property
+    def after(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> str: ...  # noqa: D102
+
+
+class PortfolioMeasures(Protocol):
+    """The measures of a whole portfolio, kept up to date order by order."""
+
+    def breach(self, symbol: str, signed_value: float) -> MeasureBreachLike | None:
+        """Return the first measure that the order would make worse and beyond its limit, or None."""
+        ...
+
+    def reserve(self, symbol: str, signed_value: float) -> None:
+        """Count the order as working from now on."""
+        ...
+
+    def copy(self) -> Self:
+        """Return a portfolio that goes its own way from here."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +49,21 @@ class RiskInputs:
     Attributes:
         marks: last raw price per unit of every symbol held or ordered.
         blocked: symbols whose bars did not pass, each with the reason.
+        facts: of symbols held or ordered; needed only where a limit needs them, but for instruments, whose lot size
+            and multiplier always count.
+        margin: what the broker says of margin; None counts all by `margin_rate_pct`.
+        market_volatility_pct: annualised volatility of `market_benchmark`, in per cent; None when not known.
+        closes_at: end of the regular session that the orders are for; None when not known.
+        day_trades_since: the first of the five sessions that day trades count in; None counts the ten days before.
+        portfolio: measures that have limits; None when none has. It is copied before anything is counted.
     """
 
     limits: RiskLimits
     marks: Mapping[str, Decimal]
     blocked: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, TradingFacts] = field(default_factory=dict)
+    margin: BrokerMargin | None = None
+    market_volatility_pct: Decimal | None = None
+    closes_at: datetime | None = None
+    day_trades_since: date | None = None
+    portfolio: PortfolioMeasures | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RiskScope(StrEnum):
-    """What a limit, a breaker or a restriction is about."""
+    """What a breaker or a restriction is about."""
 
     DESK = "desk"
     ACCOUNT = "account"

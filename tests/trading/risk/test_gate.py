@@ -1,72 +1,13 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import pytest
 
+from tests.trading.risk.gate_accounts import D, a_state, an_order, codes, decision_on, limits
 from trading.errors import InvalidValue
 from trading.orders.order_types import OrderLeg, PegOffsetType, combo_symbol
-from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
-from trading.risk.gate import RiskState, check_orders
+from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side
+from trading.risk.gate import check_orders
 from trading.risk.limits import RefusalCode, RiskLimits
-
-D = Decimal
-OPEN = RiskLimits(
-    max_order_notional=D(10**9),
-    max_position_notional=D(10**9),
-    max_position_pct=D(10**9),
-    max_gross_leverage=D(10**9),
-    max_orders_per_day=10**6,
-    max_notional_per_day=D(10**9),
-    price_band_pct=D(10**6),
-    buying_power_multiple=D(10**9),
-)
-
-
-def an_order(qty: int = 10, *, symbol: str = "A", price: str | None = None, stop_px: str | None = None, name="o"):
-    """Return an order for a signed quantity."""
-    ord_type = OrdType.LIMIT if price else OrdType.STOP if stop_px else OrdType.MARKET
-    return NewOrderSingle(
-        cl_ord_id=name,
-        account="DU1",
-        session=date(2024, 4, 1),
-        book="main",
-        symbol=symbol,
-        side=Side.BUY if qty > 0 else Side.SELL,
-        order_qty=D(abs(qty)),
-        ord_type=ord_type,
-        time_in_force=TimeInForce.DAY,
-        expire_time=datetime(2024, 4, 1, 20, tzinfo=UTC),
-        transact_time=datetime(2024, 4, 1, 12, tzinfo=UTC),
-        price=D(price) if price else None,
-        stop_px=D(stop_px) if stop_px else None,
-    )
-
-
-def a_state(held=(), **changes) -> RiskState:
-    """Return 10,000 of equity, and prices of 10.00 for A, B and C."""
-    state = RiskState(
-        equity=D(10_000),
-        cash=D(10_000),
-        held={s: D(q) for s, q in dict(held).items()},
-        marks={"A": D(10), "B": D(10), "C": D(10)},
-    )
-    return replace(state, **changes)
-
-
-def limits(**changes) -> RiskLimits:
-    """Return limits that nothing reaches, but for the changes."""
-    return replace(OPEN, **{name: D(v) if isinstance(v, str) else v for name, v in changes.items()})
-
-
-def codes(orders, state, limits) -> list[RefusalCode | None]:
-    return [decision.code for decision in check_orders(orders, state, limits)]
-
-
-def decision_on(order, state, limits):
-    (decision,) = check_orders([order], state, limits)
-    return decision
-
 
 WORKING_UNKNOWN = Order(new_order=an_order(1, name="lost"), ord_status=OrdStatus.UNKNOWN, sent_count=1)
 

@@ -18,9 +18,11 @@ MULTIPLIERS = {"C": Decimal(100)}
 amounts = st.integers(1, 5000).map(Decimal)
 marks = st.fixed_dictionaries({s: st.integers(100, 5000).map(lambda cents: Decimal(cents) / 100) for s in SYMBOLS})
 limits = st.builds(
-    RiskLimits,
-    max_order_notional=amounts,
-    max_position_notional=amounts,
+    lambda order, position, **others: RiskLimits(
+        max_order_notional=min(order, 2 * position), max_position_notional=position, **others
+    ),
+    amounts,
+    amounts,
     max_position_pct=st.integers(1, 300).map(Decimal),
     max_gross_leverage=st.integers(1, 40).map(lambda tenths: Decimal(tenths) / 10),
     max_orders_per_day=st.integers(1, 12),
