@@ -3,6 +3,7 @@
 from prefect.blocks.core import Block
 from pydantic import Field
 
+from trading.risk.breakers import BreakerRules
 from trading.risk.limits import RiskLimits
 
 
@@ -14,3 +15,6 @@ class RiskLimitsBlock(Block):
     _description = "Limits that every order passes before it is recorded."
 
     limits: RiskLimits = Field(default_factory=RiskLimits, description="An order that breaks one of them is refused.")
+    breakers: BreakerRules = Field(
+        default_factory=BreakerRules, description="What stops trading, or lowers it, until it is reset."
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.books import read_books
+from adapters.sql.breakers import active_restrictions
 from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, orders_of, read_orders, replace_of, working_orders
 from adapters.sql.rows import chunks, flat, insert_new, table_of
 from adapters.sql.tables import DecisionRow, OrderRequestRow
@@ -130,6 +131,7 @@ def _risk_state(
         # Each change is one more message of the day, or a loop of changes would have no end.
         orders_today=len(today) + 1 + replaced,
         notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
+        restrictions=active_restrictions(connection, account, request.transact_time),
     )
 
 
