@@ -1,6 +1,7 @@
 """Circuit breakers in SQL: a tripped one survives every restart, with what tripped it and who reset it."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,16 +9,20 @@ import sqlalchemy as sa
 from adapters.sql.audit import append_audit, breaker_action
 from adapters.sql.breaker_tables import BreakerChangeRow, TrippedBreakerRow
 from adapters.sql.engine import reading, writing
+from adapters.sql.order_rows import MARK, ORDER, STATE
 from adapters.sql.rows import flat, insert_new, table_of
-from adapters.sql.tables import AlertRow
+from adapters.sql.tables import AlertRow, ReconciliationRow
 from trading.errors import DeskHalted
+from trading.orders.executions import SendMark
+from trading.orders.orders import OrdStatus, TimeInForce
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent, trip_alert
-from trading.risk.breaker_readings import RiskObservation
+from trading.risk.breaker_readings import RiskObservation, Sending, Valuation
 from trading.risk.breaker_rulings import reset_by, rule_breakers
 from trading.risk.breakers import BreakerKind, BreakerRules, ResetRule
 from trading.risk.restrictions import Restriction, RestrictionKind, RiskScope
 
 CHANGE, TRIPPED = table_of(BreakerChangeRow), table_of(TrippedBreakerRow)
+RECONCILIATION = table_of(ReconciliationRow)
 _KEY = ("account", "kind", "scope", "subject")
 
 # Asked before every single order, so written once: SQLAlchemy then need not read it each time.
@@ -93,6 +98,31 @@ class SqlBreakers:
         wanted = sa.select(CHANGE).where(CHANGE.c.account == account).order_by(CHANGE.c.id)
         with reading(self._engine) as connection:
             return tuple(_change_of(row) for row in connection.execute(wanted))
+
+    def sendings(self, account: str, session: date) -> tuple[Sending, ...]:
+        """Return every sending of an order of the session, in the order they were marked."""
+        wanted = sa.select(MARK.c.marked_at, STATE.c.ord_status).join_from(MARK, ORDER).join(STATE)
+        wanted = wanted.where(ORDER.c.account == account, ORDER.c.session == session)
+        wanted = wanted.where(MARK.c.mark == SendMark.SENDING.value).order_by(MARK.c.id)
+        with reading(self._engine) as connection:
+            return tuple(
+                Sending(at=row.marked_at, rejected=row.ord_status == OrdStatus.REJECTED.value)
+                for row in connection.execute(wanted)
+            )
+
+    def valuations(self, account: str) -> tuple[Valuation, ...]:
+        """Return what the account was worth at the latest reconciliation of each session, oldest session first."""
+        worth = (RECONCILIATION.c.session, RECONCILIATION.c.reconciled_at, RECONCILIATION.c.equity)
+        wanted = sa.select(*worth).where(RECONCILIATION.c.account == account).order_by(RECONCILIATION.c.id)
+        with reading(self._engine) as connection:
+            latest = {row.session: row for row in connection.execute(wanted)}
+        return tuple(Valuation(session=s, at=r.reconciled_at, equity=r.equity) for s, r in sorted(latest.items()))
+
+    def at_close(self, cl_ord_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these orders that were for the closing auction."""
+        found = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.time_in_force == TimeInForce.CLS.value)
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(found.where(ORDER.c.cl_ord_id.in_(cl_ord_ids))).scalars())
 
     def require_none_halts(self, account: str, now: datetime) -> None:
         """Raise DeskHalted when a tripped breaker halts the account."""
