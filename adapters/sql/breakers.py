@@ -1,6 +1,6 @@
 """Circuit breakers in SQL: a tripped one survives every restart, with what tripped it and who reset it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -87,17 +87,17 @@ class SqlBreakers:
         with reading(self._engine) as connection:
             return active_restrictions(connection, account, now)
 
-    def tripped(self) -> tuple[BreakerChange, ...]:
-        """Return all breakers of all accounts that nobody has reset; the time of some may be over."""
-        every = sa.select(CHANGE).join(TRIPPED, TRIPPED.c.change_id == CHANGE.c.id).order_by(CHANGE.c.id)
+    def tripped(self, account: str | None = None) -> tuple[BreakerChange, ...]:
+        """Return the breakers that nobody has reset, of one account or of all; the time of some may be over."""
+        wanted = sa.select(CHANGE).join(TRIPPED, TRIPPED.c.change_id == CHANGE.c.id).order_by(CHANGE.c.id)
         with reading(self._engine) as connection:
-            return tuple(_change_of(row) for row in connection.execute(every))
+            return _changes(connection, wanted if account is None else wanted.where(CHANGE.c.account == account))
 
-    def history(self, account: str) -> tuple[BreakerChange, ...]:
-        """Return all changes of the account's breakers, oldest first."""
-        wanted = sa.select(CHANGE).where(CHANGE.c.account == account).order_by(CHANGE.c.id)
+    def history(self, account: str | None = None) -> tuple[BreakerChange, ...]:
+        """Return every change of the breakers of one account or of all, oldest first."""
+        wanted = sa.select(CHANGE).order_by(CHANGE.c.id)
         with reading(self._engine) as connection:
-            return tuple(_change_of(row) for row in connection.execute(wanted))
+            return _changes(connection, wanted if account is None else wanted.where(CHANGE.c.account == account))
 
     def sendings(self, account: str, session: date) -> tuple[Sending, ...]:
         """Return every sending of an order of the session, in the order they were marked."""
@@ -132,7 +132,7 @@ class SqlBreakers:
 
 def active_breakers(connection: sa.Connection, account: str, now: datetime) -> tuple[BreakerChange, ...]:
     """Return the tripped breakers that forbid the account something, as this transaction sees them."""
-    return tuple(_change_of(row) for row in connection.execute(_ACTIVE, {"account": account, "now": now}))
+    return _changes(connection, _ACTIVE, {"account": account, "now": now})
 
 
 def active_restrictions(connection: sa.Connection, account: str, now: datetime) -> tuple[Restriction, ...]:
@@ -152,8 +152,13 @@ def _last(connection: sa.Connection, account: str) -> tuple[BreakerChange, ...]:
     """Return the last change of each breaker of the account."""
     key = [CHANGE.c[name] for name in _KEY]
     newest = sa.select(sa.func.max(CHANGE.c.id)).where(CHANGE.c.account == account).group_by(*key)
-    rows = connection.execute(sa.select(CHANGE).where(CHANGE.c.id.in_(newest)).order_by(CHANGE.c.id))
-    return tuple(_change_of(row) for row in rows)
+    return _changes(connection, sa.select(CHANGE).where(CHANGE.c.id.in_(newest)).order_by(CHANGE.c.id))
+
+
+def _changes(
+    connection: sa.Connection, wanted: sa.Select[Any], parameters: Mapping[str, Any] | None = None
+) -> tuple[BreakerChange, ...]:
+    return tuple(_change_of(row) for row in connection.execute(wanted, parameters))
 
 
 def _append(connection: sa.Connection, change: BreakerChange) -> None:
