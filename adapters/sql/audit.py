@@ -58,7 +58,7 @@ def first_broken_entry(engine: sa.Engine) -> int | None:
         _first_unlike(of_breakers, map(_breaker_story, changes), len(entries)),
     ]
     if found == [None, None]:
-        found = [_first_untold(of_breakers, changes, tripped)]
+        found = [_first_untold(of_breakers, changes, tripped, len(entries))]
     return min((seq for seq in found if seq is not None), default=None)
 
 
@@ -93,14 +93,14 @@ def _first_unlike(entries: Sequence[sa.Row[Any]], stories: Iterable[_Story], cou
 
 
 def _first_untold(
-    entries: Sequence[sa.Row[Any]], changes: Sequence[sa.Row[Any]], tripped: set[tuple[Any, ...]]
+    entries: Sequence[sa.Row[Any]], changes: Sequence[sa.Row[Any]], tripped: set[tuple[Any, ...]], count: int
 ) -> int | None:
-    """Return the number of the entry of the first breaker that is tripped, or is not, against its last change."""
-    last = {(c.account, c.kind, c.scope, c.subject): c for c in changes}
-    wanted = {(*key, c.id) for key, c in last.items() if c.event != "reset"}
+    """Return the number of the last entry on a breaker that is tripped, or is not, against its last change."""
+    keys = [(c.account, c.kind, c.scope, c.subject) for c in changes]
+    last = dict(zip(keys, zip(entries, changes, strict=True), strict=True))
+    wanted = {(*key, change.id) for key, (_, change) in last.items() if change.event != "reset"}
     wrong = {row[:-1] for row in wanted ^ tripped}
-    seqs = [e.seq for e, c in zip(entries, changes, strict=True) if (c.account, c.kind, c.scope, c.subject) in wrong]
-    return min(seqs, default=len(entries) + 1 if wrong else None)
+    return min((int(last[key][0].seq) if key in last else count + 1 for key in wrong), default=None)
 
 
 def _hash(entry: dict[str, Any]) -> str:
