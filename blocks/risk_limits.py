@@ -3,6 +3,7 @@
 from prefect.blocks.core import Block
 from pydantic import Field
 
+from trading.risk.breakers import BreakerRules
 from trading.risk.limits import RiskLimits
 from trading.risk.measure_limits import MeasureLimits
 from trading.risk.stress import StressScenario
@@ -22,4 +23,7 @@ class RiskLimitsBlock(Block):
     )
     scenarios: list[StressScenario] = Field(
         default=[], description="Stress scenarios of your own, beside the four that every desk is held against."
+    )
+    breakers: BreakerRules = Field(
+        default_factory=BreakerRules, description="What stops trading, or lowers it, until it is reset."
     )

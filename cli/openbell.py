@@ -24,6 +24,8 @@ app = App(
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 Port = Annotated[int, Parameter(help="Port of the Prefect server, on the loopback address.")]
 app.command("cli.repair_commands:commands", name="data")
+app.command("cli.breakers:breakers")
+app.command("cli.breakers:reset")
 Account = Annotated[str, Parameter(help="Name of the broker account.")]
 
 

@@ -1,7 +1,10 @@
 """Status: whether the desk trades, and what each account was last worth."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trading.risk.restrictions import RestrictionKind
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
@@ -9,11 +12,25 @@ if TYPE_CHECKING:
 
 def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of the status page by title."""
+    now = datetime.now(UTC)
     halts = [{"scope": scope, "cause": cause} for scope, cause in ledger.halts.status().items()]
+    breakers = [
+        {"account": c.account, "breaker": c.name, "action": c.action.value, "since": c.tripped_at, "cause": c.cause}
+        for c in ledger.breakers.tripped()
+        if c.is_tripped(now)
+    ]
+    halted = bool(halts) or any(row["action"] == RestrictionKind.HALT for row in breakers)
     due = [{"severity": a.severity.value, "alert": a.title, "raised": a.raised_at} for a in ledger.outbox.due()]
     return {
-        "Desk": [{"home": home, "trades": "NO" if halts else "yes", "alerts not delivered": len(due)}],
+        "Desk": [
+            {
+                "home": home,
+                "trades": "NO" if halts else "in part" if halted else "yes",
+                "alerts not delivered": len(due),
+            }
+        ],
         "Halts": halts,
+        "Tripped breakers": breakers,
         "Accounts": [_account_row(ledger, account) for account in ledger.journal.accounts()],
         "Alerts not delivered": due[-20:],
     }

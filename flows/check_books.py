@@ -35,7 +35,7 @@ async def check_books(account: str = "paper", storage: str = "desk") -> State[An
     """
     desk = await open_desk(account, storage)
     now = wall_clock()
-    if not _is_open(desk.market.calendar, now):
+    if not is_open(desk.market.calendar, now):
         return ended(f"{desk.market.calendar.mic} is closed; reconcile-day compares after the close", name="Skipped")
     session = desk.market.calendar.local_date(now)
     outcome = await reconcile_books(desk, session, wall_clock, look_again_seconds=LOOK_AGAIN_SECONDS)
@@ -44,6 +44,7 @@ async def check_books(account: str = "paper", storage: str = "desk") -> State[An
     return ended(message, name="Breaks" if outcome.breaks else None)
 
 
-def _is_open(calendar: TradingCalendar, now: datetime) -> bool:
+def is_open(calendar: TradingCalendar, now: datetime) -> bool:
+    """Tell whether the exchange trades at that time."""
     day = calendar.local_date(now)
     return calendar.is_session(day) and calendar.open_at(day) <= now < calendar.close_at(day)

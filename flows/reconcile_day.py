@@ -17,6 +17,7 @@ from tasks.measure import measure
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
 from tasks.tell import tell_second_factor
+from tasks.trip import trip
 from trading.market.timetable import MissedRun, Step
 
 
@@ -56,8 +57,11 @@ async def reconcile_day(
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
         await recover(trader, lease, clock)
         outcome = await reconcile_books(trader, go.times.session, clock)
+        tripped = await trip(trader, go.times.session, clock, reachable=True)
     await draw_equity(desk)
     await measure(desk, go.times.session, go.times.session, clock)
     await deliver(desk.storage, desk.ledger)
     message = f"{outcome.session}: {len(outcome.breaks)} breaks, equity {outcome.equity:,.2f}"
+    if tripped:
+        message += f"; tripped: {', '.join(change.name for change in tripped)}"
     return ended(message, name="Breaks" if outcome.breaks else None)

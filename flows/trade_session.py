@@ -21,6 +21,7 @@ from tasks.place import LEASE_TIME, place
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
 from tasks.tell import tell_refused
+from tasks.trip import trip
 from tasks.verify import verify
 from trading.errors import BooksDisagree, InvalidValue
 from trading.ledger import Lease
@@ -110,7 +111,9 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
 
 async def _follow(desk: Desk, go: Go) -> tuple[Order, ...]:
     until = go.times.close_at if go.rehearsal else go.times.open_at + FOLLOW_AFTER_OPEN
-    return await follow(desk, go.times, until, go.clock_at(until))
+    orders = await follow(desk, go.times, until, go.clock_at(until))
+    await trip(desk, go.times.session, go.clock_at(until))
+    return orders
 
 
 def _when_late(desk: Desk, session: date | None, book: str, missed_run: MissedRun) -> MissedRun:
@@ -133,9 +136,11 @@ async def _require_agreement(desk: Desk, go: Go) -> None:
         go.clock_at(go.times.decide_at),
         look_again_seconds=0.0 if go.rehearsal else LOOK_AGAIN_SECONDS,
     )
+    await trip(desk, outcome.session, go.clock_at(go.times.decide_at), reachable=True)
     grave = [b.text for b in outcome.breaks if b.break_type.falsifies_sizing]
     if grave:
         raise BooksDisagree(desk.name, grave)
+    desk.ledger.breakers.require_none_halts(desk.name, go.clock_at(go.times.decide_at)())
 
 
 def _refuse_real_rehearsal(desk: Desk, go: Go) -> None:

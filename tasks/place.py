@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Clock, Desk
 from tasks.tell import tell_unknown
+from tasks.trip import watch_orders
 from trading.broker import Broker
 from trading.errors import BrokerUnavailable, DeskHalted, OutcomeUnknown
 from trading.ledger import Lease
@@ -39,6 +40,8 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     if due:
         await desk.require_protected()
     for start in range(0, len(due), BATCH):
+        if start:
+            await watch_orders(desk, times.session, clock)
         batch = [o for o in due[start : start + BATCH] if o.new_order.expire_time >= clock()]
         desk.require_armed(clock())
         desk.ledger.leases.renew(lease, LEASE_TIME)

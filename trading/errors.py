@@ -31,7 +31,7 @@
     ├── NotProven                  real money was to be armed, and it was not proven ready on paper
     ├── NotProtected               real money, and Prefect's server does not keep strangers out
     ├── BooksDisagree              our books and the broker's differ, so nothing can be sized by them
-    ├── DeskHalted                 trading is stopped until a person resumes it
+    ├── DeskHalted                 trading is stopped until a person resumes it, or its breaker is reset
     └── AlertNotDelivered          a channel refused an alert
 
 Each message says what, which and why, and the way out.
@@ -257,13 +257,16 @@ class BooksDisagree(TradingError):
 
 
 class DeskHalted(TradingError):
-    """Trading is stopped until a person resumes it."""
+    """Trading is stopped until a person resumes it, or the breaker that stopped it is reset."""
 
-    def __init__(self, scope: str, cause: str) -> None:
+    def __init__(
+        self,
+        scope: str,
+        cause: str,
+        way_out: str = "remove the STOP file if there is one, then `openbell resume --reason TEXT`",
+    ) -> None:
         self.scope, self.cause = scope, cause
-        super().__init__(
-            f"{scope} is halted: {cause}; remove the STOP file if there is one, then `openbell resume --reason TEXT`"
-        )
+        super().__init__(f"{scope} is halted: {cause}; {way_out}")
 
 
 class NotArmed(TradingError):

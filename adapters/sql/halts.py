@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.audit import append_audit, halt_action
+from adapters.sql.breakers import require_no_halting_breaker
 from adapters.sql.engine import reading, writing
 from adapters.sql.rows import table_of
 from adapters.sql.tables import HaltRow
@@ -68,12 +69,13 @@ def note_stop_file(engine: sa.Engine, stop_file: Path, now: datetime) -> None:
                 _append(connection, DESK, True, _file_cause(stop_file), "STOP file", now)
 
 
-def require_trading(connection: sa.Connection, account: str, stop_file: Path) -> None:
-    """Raise DeskHalted when the desk or the account is halted, or the STOP file is there."""
+def require_trading(connection: sa.Connection, account: str, stop_file: Path, now: datetime) -> None:
+    """Raise DeskHalted when the desk or the account is halted, also by a breaker, or the STOP file is there."""
     if stop_file.exists():
         raise DeskHalted(DESK, _file_cause(stop_file))
     for row in connection.execute(_HALTED, {"scopes": [DESK, account]}):
         raise DeskHalted(row.scope, _cause(row))
+    require_no_halting_breaker(connection, account, now)
 
 
 def _last_halt(connection: sa.Connection, scope: str) -> str | None:

@@ -69,7 +69,7 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, decision.decided_at)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            require_trading(connection, lease.account, self._stop_file, decision.decided_at)
             _require_account(lease, {decision.account, *(o.account for o in orders)})
             known = _decision(connection, decision.account, decision.session, decision.book)
             if known is not None:
@@ -86,7 +86,7 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, now)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            require_trading(connection, lease.account, self._stop_file, now)
             for order in _orders_to_mark(connection, lease, cl_ord_ids):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
@@ -103,7 +103,7 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, now)
         with reading(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            require_trading(connection, lease.account, self._stop_file, now)
 
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending; see `trading.ledger.Journal`."""
@@ -128,7 +128,7 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, request.transact_time)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            require_trading(connection, lease.account, self._stop_file, request.transact_time)
             _require_account(lease, {request.account})
             return gate_replace(connection, lease, request, inputs)
 

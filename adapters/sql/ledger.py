@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from adapters.sql.arming import SqlArming
 from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
+from adapters.sql.breakers import SqlBreakers
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
 from adapters.sql.engine import make_engine
@@ -78,6 +79,7 @@ class Ledger:
     journal: SqlJournal
     facts: SqlFacts
     halts: SqlHalts
+    breakers: SqlBreakers
     clearances: SqlClearances
     arming: SqlArming
     broker_sessions: SqlBrokerSessions
@@ -109,6 +111,7 @@ class Ledger:
             journal=SqlJournal(engine, stop_file=stop_file),
             facts=SqlFacts(engine),
             halts=SqlHalts(engine, stop_file=stop_file),
+            breakers=SqlBreakers(engine),
             clearances=SqlClearances(engine),
             arming=SqlArming(engine),
             broker_sessions=SqlBrokerSessions(engine),

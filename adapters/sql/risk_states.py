@@ -9,6 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from adapters.sql.books import read_books, read_held, read_trades
+from adapters.sql.breakers import active_restrictions
 from adapters.sql.order_rows import ORDER, REPLACE, REQUEST
 from trading.orders.orders import NewOrderSingle, Order, Side
 from trading.risk.exposure import order_notional
@@ -55,7 +56,7 @@ def risk_state(
         today: the session's orders.
         changes_today: how often they were changed.
     """
-    restrictions: tuple[Restriction, ...] = ()
+    restrictions = active_restrictions(connection, asked.account, asked.now)
     trades = _trades(connection, asked, inputs)
     return RiskState(
         equity=asked.equity,

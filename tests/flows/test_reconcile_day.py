@@ -62,9 +62,10 @@ async def test_a_difference_is_a_break_and_a_person_is_told(
 
     assert state.name == "Breaks"
     assert state.message.startswith("2022-12-28: 1 breaks, equity ")
-    (alert,) = desk.alerts()
+    alert, *others = desk.alerts()
     assert alert.title == "1 breaks in account paper at 2022-12-28"
     assert told in alert.text
+    assert {other.title for other in others} <= {"Breaker reconciliation_break of account paper tripped: close_only"}
 
 
 async def test_an_order_that_nobody_here_made_is_a_break(traded_desk: DeskFolder, copy_of: Copy):
@@ -121,7 +122,7 @@ async def test_a_failed_run_a_held_day_a_refused_order_and_a_break_reach_the_cha
     assert messages(httpserver) == [
         "Openbell: trade-session Failed",
         "Openbell: 1 of 20 orders of paper refused for 2022-12-28",
-        "Openbell: 1 breaks in account paper at 2022-12-28",
+        "Openbell: 2 alerts, the first: 1 breaks in account paper at 2022-12-28",  # its breaker is the second
         "Openbell: Bars of sample for 2022-12-27: hold, 1 symbols quarantined",
     ]
     assert desk.alerts() == held.alerts() == ()

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from adapters.sql.arming import SqlArming
 from adapters.sql.books import SqlFacts
+from adapters.sql.breakers import SqlBreakers
 from adapters.sql.clearances import SqlClearances
 from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
@@ -35,7 +36,7 @@ class SqlLedger:
         self.leases, self.facts, self.outbox = SqlLeases(engine), SqlFacts(engine), SqlOutbox(engine)
         self.journal, self.halts = SqlJournal(engine, stop_file=stop_file), SqlHalts(engine, stop_file=stop_file)
         self.clearances, self.arming = SqlClearances(engine), SqlArming(engine)
-        self.repairs = SqlRepairs(engine)
+        self.repairs, self.breakers = SqlRepairs(engine), SqlBreakers(engine)
 
     def lease(self, account: str = ACCOUNT) -> Lease:
         return self.leases.acquire(account, "the morning run", MINUTE)

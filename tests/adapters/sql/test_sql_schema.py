@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 
 import adapters.ib.tables
 import adapters.paper.tables
+import adapters.sql.breaker_tables
 import adapters.sql.tables  # noqa: F401 - all fill the metadata
 from adapters.sql.schema import migrate, require_schema
 from tests.adapters.sql.ledger_child import all_at_once, prepare
