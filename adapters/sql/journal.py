@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.approvals import request_approval, require_approved, require_no_more_than_approved
 from adapters.sql.books import read_books
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
@@ -79,7 +80,9 @@ class SqlJournal:
             state = _risk_state(connection, decision, orders, inputs)
             verdicts = check_orders(orders, state, inputs.limits)
             accepted = {v.cl_ord_id for v in verdicts if v.accepted}
-            _insert_intents(connection, lease, decision, verdicts, [o for o in orders if o.cl_ord_id in accepted])
+            intents = [o for o in orders if o.cl_ord_id in accepted and decision.mode != SHADOW]
+            _insert_intents(connection, lease, decision, verdicts, intents)
+            request_approval(connection, decision, intents, inputs)
             return verdicts
 
     def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
@@ -91,6 +94,7 @@ class SqlJournal:
             for order in _orders_to_mark(connection, lease, cl_ord_ids):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
+            require_approved(connection, cl_ord_ids)
             # No state is derived anew: what may be sent was PENDING_NEW and is so still.
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
 
@@ -131,6 +135,7 @@ class SqlJournal:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file)
             _require_account(lease, {request.account})
+            require_no_more_than_approved(connection, request)
             return gate_replace(connection, lease, request, inputs)
 
     def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
@@ -186,6 +191,14 @@ class SqlJournal:
         newest = sa.select(DECISION).order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc()).limit(1)
         with reading(self._engine) as connection:
             row = connection.execute(newest.where(DECISION.c.account == account)).first()
+        return None if row is None else dict(row._mapping)
+
+    def decision_before(self, account: str, session: date, book: str) -> dict[str, Any] | None:
+        """Return the book's last decision for an earlier session, as JSON values, or None."""
+        earlier = (DECISION.c.account == account) & (DECISION.c.book == book) & (DECISION.c.session < session)
+        newest = sa.select(DECISION).where(earlier).order_by(DECISION.c.session.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(newest).first()
         return None if row is None else dict(row._mapping)
 
     def decision_of(self, cl_ord_id: str) -> dict[str, Any] | None:
@@ -284,7 +297,7 @@ def _insert_intents(
     if verdicts:
         rows = [flat(v) | made | {"position": i} for i, v in enumerate(verdicts)]
         connection.execute(sa.insert(RISK), rows)
-    if orders and decision.mode != SHADOW:
+    if orders:
         intents = [
             flat(o) | {"decision_id": decision.decision_id, "token": lease.token, "position": i}
             for i, o in enumerate(orders)

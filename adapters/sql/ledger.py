@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import sqlalchemy as sa
 
+from adapters.sql.approvals import SqlApprovals
 from adapters.sql.arming import SqlArming
 from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
@@ -77,6 +78,7 @@ class Ledger:
     journal: SqlJournal
     facts: SqlFacts
     halts: SqlHalts
+    approvals: SqlApprovals
     clearances: SqlClearances
     arming: SqlArming
     broker_sessions: SqlBrokerSessions
@@ -107,6 +109,7 @@ class Ledger:
             journal=SqlJournal(engine, stop_file=stop_file),
             facts=SqlFacts(engine),
             halts=SqlHalts(engine, stop_file=stop_file),
+            approvals=SqlApprovals(engine),
             clearances=SqlClearances(engine),
             arming=SqlArming(engine),
             broker_sessions=SqlBrokerSessions(engine),

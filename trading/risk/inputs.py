@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from trading.risk.approvals import ApprovalTerms
 from trading.risk.limits import RiskLimits
 
 
@@ -14,8 +15,10 @@ class RiskInputs:
     Attributes:
         marks: last raw price per unit of every symbol held or ordered.
         blocked: symbols whose bars did not pass, each with the reason.
+        approval: when a person must approve the orders; None: no person is asked.
     """
 
     limits: RiskLimits
     marks: Mapping[str, Decimal]
     blocked: Mapping[str, str] = field(default_factory=dict)
+    approval: ApprovalTerms | None = None
