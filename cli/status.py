@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.approve import waiting_rows
+
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
 
@@ -15,6 +17,7 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
         "Desk": [{"home": home, "trades": "NO" if halts else "yes", "alerts not delivered": len(due)}],
         "Halts": halts,
         "Accounts": [_account_row(ledger, account) for account in ledger.journal.accounts()],
+        "Waiting for approval": waiting_rows(ledger),
         "Alerts not delivered": due[-20:],
     }
 
