@@ -66,7 +66,7 @@ def approved_by(ledger: "Ledger", decision_id: str, cl_ord_id: str) -> str:
         return "not needed"
     if approval.waits:
         return approval.text
-    return f"{'approved' if cl_ord_id in approval.approved else 'not approved'}: {approval.text}"
+    return f"{'given' if cl_ord_id in approval.approved else 'not given'}: {approval.text}"
 
 
 def _only_one(ledger: "Ledger", account: str | None) -> str:

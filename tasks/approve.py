@@ -34,17 +34,17 @@ async def propose(desk: Desk, approval: Approval, open_at: datetime) -> str:
     prices = prices_at_open(desk, orders[0].session, {*held, *(p.symbol for p in parts)})
     lines = sorted((_order_row(o, prices) for o in orders), key=lambda row: -row["value"])
     await publish_table("approval", [_shown(r) for r in lines], f"Orders of {decision_id} that need approval")
-    changes = _changed_lines(decision["targets"], before["targets"] if before else ())
-    since = f"the last session, {before['session']}" if before else "nothing: this is the book's first session"
+    head = (
+        f"**{len(orders)} orders of {decision['strategy']} for {orders[0].session}, account {desk.name}: "
+        f"{approval.request.reason}.**"
+    )
     return "\n\n".join(
         [
-            f"**{len(orders)} orders of {decision['strategy']} for {orders[0].session}, account {desk.name}: "
-            f"{approval.request.reason}.**",
-            _table(("symbol", "side", "quantity", "value"), [tuple(_shown(r).values())[:4] for r in lines]),
+            head,
             _cost(desk, orders, prices),
-            _table(("risk", "before", "after"), risk_lines(held, parts, prices, decision["equity"])),
-            f"Targets that differ from {since}:",
-            _table(("symbol", "target before", "target now"), changes),
+            _table(("risk, of equity", "before", "after"), risk_lines(held, parts, prices, decision["equity"])),
+            _table(("symbol", "side", "quantity", "value"), [tuple(_shown(r).values())[:4] for r in lines]),
+            _changes(decision, before),
         ]
     )
 
@@ -69,7 +69,7 @@ def tell_waiting(desk: Desk, approval: Approval, link: str) -> None:
             title=f"{len(approval.orders)} orders of {desk.name} wait for approval until "
             f"{request.deadline:%Y-%m-%d %H:%M} UTC",
             text=f"{request.decision_id}: {request.reason}. Without an answer nothing is sent.\n"
-            f"Answer at {link}, by the three dots and Resume, or with `openbell approve {request.decision_id}`.",
+            f"Log in, and answer at {link} with Resume; or with `openbell approve {request.decision_id}`.",
             raised_at=wall_clock(),
         )
     )
@@ -142,7 +142,7 @@ def _gross(worth: Mapping[str, Decimal]) -> Decimal:
 
 
 def _share(amount: Decimal, equity: Decimal) -> str:
-    return f"{amount:,.2f}" + (f" ({amount / equity:.1%} of equity)" if equity > 0 else "")
+    return f"{amount:,.0f}" + (f" ({amount / equity:.1%})" if equity > 0 else "")
 
 
 def _largest(worth: Mapping[str, Decimal], equity: Decimal) -> str:
@@ -152,10 +152,14 @@ def _largest(worth: Mapping[str, Decimal], equity: Decimal) -> str:
     return f"{symbol} {_share(worth[symbol], equity)}"
 
 
-def _changed_lines(now: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    new, old = ({t["symbol"]: t["target_qty"] for t in targets} for targets in (now, before))
+def _changes(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    """Return the lines of the targets that are not as they were in the book's session before."""
+    if before is None:
+        return "There is no session before to compare with."
+    new, old = ({t["symbol"]: t["target_qty"] for t in decision["targets"]} for decision in (now, before))
     changed = [s for s in sorted({*new, *old}) if Decimal(new.get(s, 0)) != Decimal(old.get(s, 0))]
-    return [(s, str(old.get(s, 0)), str(new.get(s, 0))) for s in changed]
+    rows = [(s, str(old.get(s, 0)), str(new.get(s, 0))) for s in changed]
+    return f"Targets that differ from those of {before['session']}:\n\n" + _table(("symbol", "before", "now"), rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
