@@ -21,6 +21,7 @@ from blocks.risk_limits import RiskLimitsBlock
 from trading.broker import Broker
 from trading.errors import InvalidValue
 from trading.market import bars
+from trading.risk.approvals import ApprovalRules
 
 
 class Mode(StrEnum):
@@ -72,6 +73,9 @@ class BrokerAccount(Block):
     bar_source: BarSource = Field(description="Whose bars decide and value this account.")
     risk_limits: RiskLimitsBlock = Field(
         default_factory=RiskLimitsBlock, description="Limits that every order of this account passes."
+    )
+    approval: ApprovalRules = Field(
+        default_factory=ApprovalRules, description="When a person must approve the orders before they are sent."
     )
     paper: PaperSettings = Field(default_factory=PaperSettings, description="How the built-in paper broker fills.")
     ib: IbSettings = Field(default_factory=IbSettings, description="Where TWS or IB Gateway is.")

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from adapters.sql.rows import json_value
+from cli.approve import approved_by
 from cli.pages import page
 from trading.errors import OrderUnknown
 
@@ -32,7 +33,7 @@ def explain_order(ledger: "Ledger", cl_ord_id: str) -> dict[str, Any]:
         "risk_decision": verdict,
         "target": next((t for t in decision["targets"] if t["symbol"] == verdict.symbol), None),
         "decision": {k: v for k, v in decision.items() if k != "targets"},
-        "approved_by": "nobody was asked: the account has no approval rule",
+        "approved_by": approved_by(ledger, decision["decision_id"], cl_ord_id),
         "quality": None
         if report is None
         else {"day": report.day_verdict, "rows": report.rows, "source": report.source},
@@ -52,7 +53,7 @@ def show_explanation(explanation: dict[str, Any]) -> None:
     gate = tree.add(escape(f"risk gate: {_told(verdict)}"))
     if verdict["before"]:
         gate.add(escape(f"{verdict['before']} before, {verdict['value']} as asked, limit {verdict['limit']}"))
-    tree.add(f"approval: {explanation['approved_by']}")
+    tree.add(escape(f"approval: {explanation['approved_by']}"))
     if target:
         sized = f"weight {target['weight']:.4f} at {target['reference_px']} makes {target['target_qty']}"
         held = f"held {target['held_qty']}, so {target['order_qty']} ({target['reason']})"

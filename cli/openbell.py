@@ -234,6 +234,28 @@ def explain(cl_ord_id: str, *, as_json: Json = False) -> None:
 
 
 @app.command
+def approve(
+    decision: Annotated[str | None, Parameter(help="Decision to answer; without one, what waits is listed.")] = None,
+    *,
+    account: Annotated[str | None, Parameter(help="Or the account, when one decision of it waits.")] = None,
+    only: Annotated[str | None, Parameter(help="Symbols that may be sent, such as AAPL,MSFT; by default all.")] = None,
+    none: Annotated[bool, Parameter(negative=(), help="Nothing may be sent.")] = False,
+    note: Annotated[str, Parameter(help="Why; kept in the audit trail.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer by your name what waits for approval: the orders are sent, or given up; or list what waits."""
+    from cli.approve import answer, waiting_rows
+
+    ledger = open_ledger()
+    if decision is None and account is None:
+        from cli.pages import show
+
+        show("Waiting for approval", waiting_rows(ledger), as_json=as_json)
+        return
+    say(answer(ledger, decision, account, only=only, none=none, note=note, actor=person()), markup=False)
+
+
+@app.command
 def stop(*, reason: str = "stopped by hand", port: Port = PREFECT_PORT) -> None:
     """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
     from cli.stop import NotAllCanceled, cancel_working, pull_the_plug

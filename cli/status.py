@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.approve import waiting_rows
 from trading.risk.restrictions import RestrictionKind
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
         "Halts": halts,
         "Tripped breakers": breakers,
         "Accounts": [_account_row(ledger, account) for account in ledger.journal.accounts()],
+        "Waiting for approval": waiting_rows(ledger),
         "Alerts not delivered": due[-20:],
     }
 

@@ -1,6 +1,6 @@
 """Before the open: the daily rebalance, from reconciliation to the last fill."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from blocks.broker_account import Mode
 from blocks.desk import Desk, open_desk, wall_clock
+from flows.asking import ask_persons
 from flows.guard import Go, ended, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
@@ -28,6 +29,7 @@ from trading.ledger import Lease
 from trading.market.timetable import MissedRun, Step
 from trading.orders.orders import Order, OrdStatus
 from trading.positions.sizing import SizingRules
+from trading.risk.approvals import Approval
 
 FOLLOW_AFTER_OPEN = timedelta(minutes=15)
 LOOK_AGAIN_SECONDS = 2.0  # a person or the broker may trade in the account while it is being compared
@@ -60,6 +62,7 @@ async def trade_session(
 ) -> State[Any]:
     """Reconcile, decide, limit, place and follow the orders of one session.
 
+    Orders that a person must approve are placed once they are; until then the run is paused and holds no lease.
     Running it again is safe at any moment: what was decided is not decided again, and the broker is asked about every
     order that may have been sent before anything is sent.
 
@@ -83,6 +86,11 @@ async def trade_session(
         return ended(f"{go.times.session}: decided and traded before; nothing was sent", name="Skipped")
     async with leasing(desk, holder) as (trader, lease):
         outcome = await _trade(trader, go, lease, strategy, book, sizing)
+    if waiting := _waiting(desk, go, book):
+        approval = await ask_persons(desk, waiting, go.times.open_at)
+        async with leasing(desk, holder) as (trader, lease):
+            approved = await _trade(trader, go, lease, strategy, book, sizing)
+        outcome = replace(approved, sent=outcome.sent + approved.sent, note=approval.text)
     orders = await _follow(desk, go)
     tell_refused(desk, go.times.session, book, wall_clock())
     await deliver(desk.storage, desk.ledger)
@@ -98,7 +106,7 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
         report = await verify(desk, desk.market.calendar.previous_session(times.session))
         decision = await decide(desk, report, times, strategy, book, sizing, clock)
         desk.ledger.leases.renew(lease, LEASE_TIME)
-        await limit(desk, lease, decision, report, times, sizing)
+        await limit(desk, lease, decision, report, times, sizing, rehearsal=go.rehearsal)
     if desk.account.mode is Mode.SHADOW:
         return Outcome(note="shadow, so nothing was sent")
     sent = await place(desk, lease, times, clock)
@@ -107,6 +115,12 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
         sent += await place(desk, lease, times, clock)
     note = "it had been decided before, so nothing was decided again" if recorded else ""
     return Outcome(sent=sent, unknown=unresolved, note=note)
+
+
+def _waiting(desk: Desk, go: Go, book: str) -> Approval | None:
+    decision = desk.ledger.journal.decision(desk.name, go.times.session, book)
+    approval = desk.ledger.approvals.of(decision["decision_id"]) if decision else None
+    return approval if approval and approval.waits else None
 
 
 async def _follow(desk: Desk, go: Go) -> tuple[Order, ...]:

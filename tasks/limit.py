@@ -5,7 +5,7 @@ from decimal import Decimal
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from blocks.desk import Desk
+from blocks.desk import Desk, wall_clock
 from tasks.describe import describe
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
@@ -15,6 +15,7 @@ from trading.market.timetable import SessionTimes
 from trading.orders.orders import NewOrderSingle
 from trading.orders.rebalance import orders_from_targets
 from trading.positions.sizing import SizingRules
+from trading.risk.approvals import ApprovalTerms
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
 
@@ -23,7 +24,14 @@ DAY_TRADE_SESSIONS = 5
 
 @task(name="limit_orders", timeout_seconds=300, cache_policy=NO_CACHE)
 async def limit(
-    desk: Desk, lease: Lease, decision: Decision, report: QualityReport, times: SessionTimes, sizing: SizingRules
+    desk: Desk,
+    lease: Lease,
+    decision: Decision,
+    report: QualityReport,
+    times: SessionTimes,
+    sizing: SizingRules,
+    *,
+    rehearsal: bool,
 ) -> tuple[RiskDecision, ...]:
     """Make the orders of the decision, run them through the gate, and record all of it or nothing."""
     orders = orders_from_targets(
@@ -47,6 +55,9 @@ async def limit(
         RiskInputs(
             limits=desk.account.risk_limits.limits,
             marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
+            approval=ApprovalTerms(
+                rules=desk.account.approval, asked_at=wall_clock(), latest=None if rehearsal else times.place_by
+            ),
             blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
             facts=described.facts,
             market_volatility_pct=described.market_volatility_pct,

@@ -24,6 +24,8 @@ LEASE_TIME = timedelta(minutes=3)
 async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> int:
     """Send every recorded order of the session that is proven not to be at the broker, and return how many were sent.
 
+    What waits for a person's approval is left to wait.
+
     Sizes come from the recorded intents, never from a new decision. No retry here: what was not answered is UNKNOWN,
     and the broker is asked before it is sent again.
 
@@ -36,7 +38,8 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     """
     broker, sent = desk.broker(clock), 0
     orders = desk.ledger.journal.orders(desk.name, session=times.session, open_only=True)
-    due = [o for o in orders if o.may_be_sent]
+    withheld = desk.ledger.approvals.withheld(desk.name)
+    due = [o for o in orders if o.may_be_sent and o.cl_ord_id not in withheld]
     if due:
         await desk.require_protected()
     for start in range(0, len(due), BATCH):

@@ -5,6 +5,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
+from tasks.approve import give_up_unapproved
 from tasks.tell import tell_unknown
 from trading.broker import Broker, BrokerFence
 from trading.errors import BrokerUnavailable, OutcomeUnknown
@@ -19,12 +20,13 @@ async def recover(desk: Desk, lease: Lease, clock: Clock) -> int:
 
     Found: its reports are recorded. Proven absent, at a broker with a fence: it may be sent again with the same
     ClOrdID, or is given up when it is too late. Not provable: it keeps its risk, locks its symbol, and a person is
-    told.
+    told. What persons did not approve is given up.
     """
     broker = desk.broker(clock)
     open_orders = desk.ledger.journal.orders(desk.name, open_only=True)
     silent = [o for o in open_orders if o.order_id is None and not o.may_be_sent]
     unresolved = [o for o in silent if not await _resolve(desk, lease, broker, o, clock)]
+    give_up_unapproved(desk, lease, clock)
     _give_up_what_is_late(desk, lease, clock)
     for order in unresolved:
         tell_unknown(desk, order, clock())

@@ -17,6 +17,7 @@
     │   └── StoreUnavailable       the bar store cannot be reached, or refused a write (disk full, read-only, gone)
     ├── StrategyFailed             a strategy raised, or returned weights that cannot be traded
     ├── OrderError
+    │   ├── NotApproved            an order that needs a person's approval, and does not have it
     │   ├── OrderNotOpen           a cancel or replace of an order that can no longer change
     │   └── OrderUnknown           a cl_ord_id that the ledger has never recorded
     ├── BrokerError
@@ -27,6 +28,7 @@
     │   ├── LeaseLost              our lease was superseded or has expired; nothing was written
     │   ├── SchemaMismatch         the ledger's schema is not the one of this version
     │   └── LedgerUnavailable      the database refused the write (disk full, locked, gone)
+    ├── AnswerRefused              an approval that comes too late, second, or twice from one person
     ├── NotArmed                   real money, and no person has said that it may be traded now
     ├── NotProven                  real money was to be armed, and it was not proven ready on paper
     ├── NotProtected               real money, and Prefect's server does not keep strangers out
@@ -171,6 +173,17 @@ class OrderNotOpen(OrderError):
         super().__init__(f"order {cl_ord_id} is {ord_status}, so it cannot change")
 
 
+class NotApproved(OrderError):
+    """Orders were to be sent that a person must approve, and nobody has."""
+
+    def __init__(self, decision_id: str, cl_ord_ids: Iterable[str]) -> None:
+        self.decision_id, self.cl_ord_ids = decision_id, tuple(cl_ord_ids)
+        super().__init__(
+            f"orders {', '.join(self.cl_ord_ids)} of {decision_id} are not approved, so nothing was sent; "
+            "`openbell approve` lists what waits for a person"
+        )
+
+
 class OrderUnknown(OrderError):
     """A cl_ord_id was named that the ledger has never recorded."""
 
@@ -267,6 +280,14 @@ class DeskHalted(TradingError):
     ) -> None:
         self.scope, self.cause = scope, cause
         super().__init__(f"{scope} is halted: {cause}; {way_out}")
+
+
+class AnswerRefused(TradingError):
+    """An answer to a request for approval came too late, second, or twice from one person; nothing was changed."""
+
+    def __init__(self, decision_id: str, why: str) -> None:
+        self.decision_id, self.why = decision_id, why
+        super().__init__(f"the answer to {decision_id} was not taken: {why}")
 
 
 class NotArmed(TradingError):

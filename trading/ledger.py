@@ -131,6 +131,8 @@ class Journal(Protocol):
     ) -> tuple[RiskDecision, ...]:
         """Run every order through the gate and record decision, verdicts and accepted orders, in one transaction.
 
+        The same transaction records whether a person must approve them.
+
         When account, session and book have a decision already, its risk decisions are returned: nothing is
         decided twice.
 
@@ -145,6 +147,7 @@ class Journal(Protocol):
         Raises:
             LeaseLost: nothing was written, so nothing may be sent.
             DeskHalted: likewise.
+            NotApproved: likewise; one of them needs a person's approval, and does not have it.
         """
         ...
 
@@ -187,6 +190,7 @@ class Journal(Protocol):
             DeskHalted: likewise; cancel the order instead.
             OrderUnknown: likewise; the order is not in the ledger.
             OrderNotOpen: likewise; the order has ended, or the broker has not answered for it yet.
+            NotApproved: likewise; it would be larger than what a person approved.
             InvalidValue: likewise; the values do not fit the order, or another request was recorded under that id.
         """
         ...

@@ -9,14 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.approval_tables import ApprovalAnswerRow
 from adapters.sql.breaker_tables import BreakerChangeRow, TrippedBreakerRow
 from adapters.sql.engine import reading
 from adapters.sql.rows import table_of
 from adapters.sql.tables import AuditEntryRow, HaltRow
 
-AUDIT, HALT = table_of(AuditEntryRow), table_of(HaltRow)
+AUDIT, HALT, ANSWER = table_of(AuditEntryRow), table_of(HaltRow), table_of(ApprovalAnswerRow)
 CHANGE, TRIPPED = table_of(BreakerChangeRow), table_of(TrippedBreakerRow)
-_HALTS, _BREAKERS = ("halt ", "resume "), "breaker "
+_HALTS, _BREAKERS, _APPROVALS = ("halt ", "resume "), "breaker ", "approval of "
 _Story = tuple[str, str, str, datetime]  # action, text, actor, when
 
 
@@ -37,12 +38,13 @@ def append_audit(connection: sa.Connection, *, actor: str, action: str, text: st
 def first_broken_entry(engine: sa.Engine) -> int | None:
     """Return the number of the first entry that was changed, removed or put in between, or None when all hold.
 
-    The chain alone cannot tell that its last entries are gone: so every halt, every change of a breaker and every
-    breaker that is tripped must have its entry too.
+    The chain alone cannot tell that its last entries are gone: so every halt, every answer to a request for approval,
+    every change of a breaker and every breaker that is tripped must have its entry too.
     """
     with reading(engine) as connection:
         entries = connection.execute(sa.select(AUDIT).order_by(AUDIT.c.seq)).all()
         halts = connection.execute(sa.select(HALT).order_by(HALT.c.id)).all()
+        answers = connection.execute(sa.select(ANSWER).order_by(ANSWER.c.id)).all()
         changes = connection.execute(sa.select(CHANGE).order_by(CHANGE.c.id)).all()
         tripped = {tuple(row) for row in connection.execute(sa.select(TRIPPED))}
     previous = ""
@@ -52,12 +54,14 @@ def first_broken_entry(engine: sa.Engine) -> int | None:
             return wanted_seq
         previous = row.entry_hash
     of_halts = [e for e in entries if e.action.startswith(_HALTS)]
+    of_approvals = [e for e in entries if e.action.startswith(_APPROVALS)]
     of_breakers = [e for e in entries if e.action.startswith(_BREAKERS)]
     found = [
         _first_unlike(of_halts, map(_halt_story, halts), len(entries)),
+        _first_unlike(of_approvals, map(_approval_story, answers), len(entries)),
         _first_unlike(of_breakers, map(_breaker_story, changes), len(entries)),
     ]
-    if found == [None, None]:
+    if not any(found):
         found = [_first_untold(of_breakers, changes, tripped, len(entries))]
     return min((seq for seq in found if seq is not None), default=None)
 
@@ -73,6 +77,16 @@ def breaker_action(event: str, account: str, kind: str, subject: str) -> str:
     return f"{_BREAKERS}{event} {kind}{symbol} of {account}"
 
 
+def approval_action(decision_id: str) -> str:
+    """Return the action by which an answer to a request for approval stands in the audit trail."""
+    return f"{_APPROVALS}{decision_id}"
+
+
+def approval_text(verdict: str, cl_ord_ids: Sequence[str], note: str) -> str:
+    """Return what the audit trail says of an answer."""
+    return f"{verdict} ({', '.join(cl_ord_ids)}): {note}"
+
+
 def _halt_story(halt: sa.Row[Any]) -> _Story:
     return halt_action(halt.scope, halted=halt.halted), halt.cause, halt.actor, halt.changed_at
 
@@ -80,6 +94,11 @@ def _halt_story(halt: sa.Row[Any]) -> _Story:
 def _breaker_story(change: sa.Row[Any]) -> _Story:
     action = breaker_action(change.event, change.account, change.kind, change.subject)
     return action, change.reason or change.cause, change.actor, change.changed_at
+
+
+def _approval_story(answer: sa.Row[Any]) -> _Story:
+    text = approval_text(answer.verdict, answer.cl_ord_ids, answer.note)
+    return approval_action(answer.decision_id), text, answer.actor, answer.answered_at
 
 
 def _first_unlike(entries: Sequence[sa.Row[Any]], stories: Iterable[_Story], count: int) -> int | None:

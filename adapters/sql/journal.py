@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.approvals import request_approval, require_approved, require_no_more_than_approved
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
@@ -78,7 +79,9 @@ class SqlJournal:
             state = _risk_state(connection, decision, orders, inputs)
             verdicts = check_orders(orders, state, inputs.limits)
             granted = [_granted(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
-            _insert_intents(connection, lease, decision, verdicts, [order for order in granted if order is not None])
+            intents = [order for order in granted if order is not None and decision.mode != SHADOW]
+            _insert_intents(connection, lease, decision, verdicts, intents)
+            request_approval(connection, decision, intents, inputs)
             return verdicts
 
     def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
@@ -90,6 +93,7 @@ class SqlJournal:
             for order in _orders_to_mark(connection, lease, cl_ord_ids):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
+            require_approved(connection, cl_ord_ids)
             # No state is derived anew: what may be sent was PENDING_NEW and is so still.
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
 
@@ -130,6 +134,7 @@ class SqlJournal:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file, request.transact_time)
             _require_account(lease, {request.account})
+            require_no_more_than_approved(connection, request)
             return gate_replace(connection, lease, request, inputs)
 
     def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
@@ -185,6 +190,14 @@ class SqlJournal:
         newest = sa.select(DECISION).order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc()).limit(1)
         with reading(self._engine) as connection:
             row = connection.execute(newest.where(DECISION.c.account == account)).first()
+        return None if row is None else dict(row._mapping)
+
+    def decision_before(self, account: str, session: date, book: str) -> dict[str, Any] | None:
+        """Return the book's last decision for an earlier session, as JSON values, or None."""
+        earlier = (DECISION.c.account == account) & (DECISION.c.book == book) & (DECISION.c.session < session)
+        newest = sa.select(DECISION).where(earlier).order_by(DECISION.c.session.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(newest).first()
         return None if row is None else dict(row._mapping)
 
     def decision_of(self, cl_ord_id: str) -> dict[str, Any] | None:
@@ -294,7 +307,7 @@ def _insert_intents(
     if verdicts:
         rows = [flat(v) | made | {"position": i} for i, v in enumerate(verdicts)]
         connection.execute(sa.insert(RISK), rows)
-    if orders and decision.mode != SHADOW:
+    if orders:
         intents = [
             flat(o) | {"decision_id": decision.decision_id, "token": lease.token, "position": i}
             for i, o in enumerate(orders)

@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 import sqlalchemy as sa
 
+from adapters.sql.approvals import SqlApprovals
 from adapters.sql.arming import SqlArming
 from adapters.sql.backfills import SqlBackfills
 from adapters.sql.books import SqlFacts
@@ -80,6 +81,7 @@ class Ledger:
     facts: SqlFacts
     halts: SqlHalts
     breakers: SqlBreakers
+    approvals: SqlApprovals
     clearances: SqlClearances
     arming: SqlArming
     broker_sessions: SqlBrokerSessions
@@ -112,6 +114,7 @@ class Ledger:
             facts=SqlFacts(engine),
             halts=SqlHalts(engine, stop_file=stop_file),
             breakers=SqlBreakers(engine),
+            approvals=SqlApprovals(engine),
             clearances=SqlClearances(engine),
             arming=SqlArming(engine),
             broker_sessions=SqlBrokerSessions(engine),

@@ -98,7 +98,7 @@ class SendMark(StrEnum):
     SENDING = "sending"
     NOT_SENT = "not_sent"  # proven: refused before the wire, or the broker never had it
     UNKNOWN = "unknown"  # the answer never came
-    ABANDONED = "abandoned"  # proven not at the broker, and too late to send: the order is EXPIRED
+    ABANDONED = "abandoned"  # proven not at the broker, and too late to send or not approved: it is EXPIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

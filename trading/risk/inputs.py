@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, Self
 
+from trading.risk.approvals import ApprovalTerms
 from trading.risk.limits import RiskLimits
 from trading.risk.trading_facts import BrokerMargin, TradingFacts
 
@@ -56,6 +57,7 @@ class RiskInputs:
         closes_at: end of the regular session that the orders are for; None when not known.
         day_trades_since: the first of the five sessions that day trades count in; None counts the ten days before.
         portfolio: measures that have limits; None when none has. It is copied before anything is counted.
+        approval: when a person must approve the orders; None: no person is asked.
     """
 
     limits: RiskLimits
@@ -67,3 +69,4 @@ class RiskInputs:
     closes_at: datetime | None = None
     day_trades_since: date | None = None
     portfolio: PortfolioMeasures | None = None
+    approval: ApprovalTerms | None = None

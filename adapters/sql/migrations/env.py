@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 import adapters.ib.tables
 import adapters.paper.tables
+import adapters.sql.approval_tables
 import adapters.sql.breaker_tables
 import adapters.sql.market_tables
 import adapters.sql.risk_tables

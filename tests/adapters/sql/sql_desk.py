@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.approvals import SqlApprovals
 from adapters.sql.arming import SqlArming
 from adapters.sql.books import SqlFacts
 from adapters.sql.breakers import SqlBreakers
@@ -37,6 +38,7 @@ class SqlLedger:
         self.journal, self.halts = SqlJournal(engine, stop_file=stop_file), SqlHalts(engine, stop_file=stop_file)
         self.clearances, self.arming = SqlClearances(engine), SqlArming(engine)
         self.repairs, self.breakers = SqlRepairs(engine), SqlBreakers(engine)
+        self.approvals = SqlApprovals(engine)
 
     def lease(self, account: str = ACCOUNT) -> Lease:
         return self.leases.acquire(account, "the morning run", MINUTE)
@@ -46,8 +48,8 @@ class SqlLedger:
     ) -> tuple[RiskDecision, ...]:
         """Intend the orders at a last price of 10 for every symbol, under wide limits."""
         marks = {symbol: Decimal(10) for symbol in SYMBOLS}
-        blocked = limits.pop("blocked", {})
-        inputs = RiskInputs(limits=RiskLimits(**limits), marks=marks, blocked=blocked)
+        blocked, approval = limits.pop("blocked", {}), limits.pop("approval", None)
+        inputs = RiskInputs(limits=RiskLimits(**limits), marks=marks, blocked=blocked, approval=approval)
         return self.journal.intend(lease, decision or a_decision(), orders, inputs)
 
     def sent(self, lease: Lease, *orders: NewOrderSingle) -> None:
