@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,14 @@ from adapters.sql.rows import chunks, flat, insert_new, table_of
 from adapters.sql.tables import DecisionRow, OrderRequestRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Lease
-from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
+from trading.orders.orders import (
+    NewOrderSingle,
+    Order,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    OrderPurpose,
+    OrdStatus,
+)
 from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.inputs import RiskInputs
@@ -84,6 +92,12 @@ def gate_replace(
     return verdict
 
 
+def counted_of(account: str, session: date) -> sa.ColumnElement[bool]:
+    """Return the condition for the orders that count for the limits of a session: all but protective ones."""
+    protects = ORDER.c.purpose == OrderPurpose.PROTECT.value
+    return (ORDER.c.account == account) & (ORDER.c.session == session) & ~protects
+
+
 def notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
     """Return what the order counts for in the day's total."""
     return sum((_part_notional(order, part, marks) for part in order.in_force.parts()), Decimal(0))
@@ -116,7 +130,7 @@ def _risk_state(
     held = read_books(connection, account, max(meant.expire_time, request.transact_time)).held()
     for part, ratio in zip(meant.parts(), meant.ratios(), strict=True):
         held[part.symbol] = held.get(part.symbol, Decimal(0)) - part.side.sign * ratio * order.cum_qty
-    same_session = (ORDER.c.account == account) & (ORDER.c.session == meant.session)
+    same_session = counted_of(account, meant.session)
     today = [o for o in read_orders(connection, same_session) if o.cl_ord_id != order.cl_ord_id]
     asked = (REQUEST.c.account == account) & (REQUEST.c.kind == REPLACE) & REQUEST.c.accepted
     asked &= REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(same_session))

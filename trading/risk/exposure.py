@@ -10,6 +10,8 @@ price that a working order of that side may pay. With `held` signed:
     gross = sum of worst over all symbols
 
 Held 100 at 10.00, buys of 50 and sells of 120 working: long 1,500, short 200, worst 1,500.
+
+Of orders that never both fill only the worst counts (`trading.risk.linked_orders`).
 """
 
 import copy
@@ -19,6 +21,7 @@ from decimal import Decimal
 
 from trading.orders.order_types import PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, Side
+from trading.risk.linked_orders import LinkedQuantities
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
@@ -90,6 +93,7 @@ class AccountExposure:
     ) -> None:
         self._held, self._marks, self._multipliers = held, marks, multipliers
         self._sides: dict[tuple[str, Side], SideExposure] = {}
+        self._linked = LinkedQuantities()
         self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
         self.gross = sum((abs(held[s]) * self._unit_value(s) for s in held if s not in self.unpriced), _ZERO)
         for order in working:
@@ -99,7 +103,7 @@ class AccountExposure:
     def copy(self) -> "AccountExposure":
         """Return an exposure that goes its own way from here."""
         twin = copy.copy(self)
-        twin._sides, twin.unpriced = dict(self._sides), set(self.unpriced)
+        twin._sides, twin.unpriced, twin._linked = dict(self._sides), set(self.unpriced), self._linked.copy()
         return twin
 
     def mark(self, symbol: str) -> Decimal | None:
@@ -119,7 +123,8 @@ class AccountExposure:
         """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
         old = self.before(order)
         multiplier = self._multipliers.get(order.symbol, _ONE)
-        new = old.with_order(qty, order_unit_value(order, self._marks[order.symbol], multiplier))
+        added = self._linked.added(order, qty)
+        new = old.with_order(added, order_unit_value(order, self._marks[order.symbol], multiplier))
         other = self._side(order.symbol, Side.SELL if order.side is Side.BUY else Side.BUY).value
         return new, self.gross + max(new.value, other) - max(old.value, other)
 
@@ -129,6 +134,7 @@ class AccountExposure:
             self.unpriced.add(order.symbol)
         elif qty:
             self._sides[order.symbol, order.side], self.gross = self.after(order, qty)
+            self._linked.add(order, qty)
 
     def _side(self, symbol: str, side: Side) -> SideExposure:
         found = self._sides.get((symbol, side))

@@ -5,6 +5,8 @@ What applies to which orders:
 * Halts, blocked and allowed symbols, locked symbols, bars, prices, the price band, the value of one order and the
   counts of the day apply to every order, also to those that only close a position: they guard against wrong orders,
   and a wrong order to sell is no better than one to buy. What is larger than one order may be is closed in several.
+* A protective order that only closes is asked for none of these but the first and a price: it can do no more than the
+  order that opened the position, and no limit may leave a position without its stop. It is in no count of the day.
 * Position, leverage and buying power apply only to orders that add exposure in the worst case
   (`trading.risk.exposure`): whoever is over a limit can always get out.
 * Nothing is added while equity is not above 0, or while anything held or working has no price, because then no
@@ -17,7 +19,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from trading.errors import InvalidValue
-from trading.orders.orders import NewOrderSingle, Order, OrdStatus
+from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus
 from trading.risk.exposure import AccountExposure
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
 from trading.risk.restrictions import Restriction
@@ -91,12 +93,14 @@ class _Gate:
     def decide(self, order: NewOrderSingle) -> RiskDecision:
         if order.legs:
             return self._decide_legs(order)
-        refusals = (rule(self, order) for rule in _RULES)
+        protects = order.purpose is OrderPurpose.PROTECT and self.only_closes(order)
+        refusals = (rule(self, order) for rule in (_PROTECTIVE_RULES if protects else _RULES))
         refusal = next((r for r in refusals if r), None)
         if refusal:
             return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=False, **refusal._asdict())
-        self.orders_today += 1
-        self.notional_today += self.exposure.notional(order)
+        if not protects:
+            self.orders_today += 1
+            self.notional_today += self.exposure.notional(order)
         self.exposure.reserve(order, order.order_qty)
         return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=True)
 
@@ -111,6 +115,12 @@ class _Gate:
                 self.exposure, self.orders_today, self.notional_today = before
                 return replace(decision, symbol=order.symbol)
         return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=True)
+
+    def only_closes(self, order: NewOrderSingle) -> bool:
+        """Tell whether the order adds nothing in the worst case; without a price, that is not known."""
+        if self.exposure.mark(order.symbol) is None:
+            return False
+        return self.exposure.after(order, order.order_qty)[0].value <= self.exposure.before(order).value
 
     def money(self, amount: Decimal) -> str:
         return f"{amount:,.2f} {self.state.currency}"
@@ -222,3 +232,4 @@ _RULES: tuple[Callable[[_Gate, NewOrderSingle], _Refusal | None], ...] = (
     _day,
     _exposure,
 )
+_PROTECTIVE_RULES = (_permission,)
