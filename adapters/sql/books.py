@@ -1,6 +1,6 @@
 """Facts in SQL: executions, cash, corporate actions, quality, reconciliations, and the books that follow from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,7 +30,7 @@ from trading.market.quality import (
 )
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport
-from trading.positions.books import Books, fold_books
+from trading.positions.books import Books, Position, fold_books
 from trading.reconciliation import Break, BreakType, Reconciliation
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
@@ -80,7 +80,11 @@ class SqlFacts:
             return frozenset(s for (s,) in found)
 
     def held(self, account: str, as_of: datetime, book: str | None = None) -> dict[str, Decimal]:
-        """Return what a strategy book of the account holds, or all its books: the fold of their own orders' executions.
+        """Return the signed quantities that a strategy book of the account holds, or all its books; see `positions`."""
+        return {symbol: p.qty for symbol, p in self.positions(account, as_of, book).items() if p.qty}
+
+    def positions(self, account: str, as_of: datetime, book: str | None = None) -> Mapping[str, Position]:
+        """Return the positions of a strategy book, or of all books: the fold of their own orders' executions.
 
         What the account holds beyond its books, such as a person's own trades, belongs to none of them.
         """
@@ -90,7 +94,7 @@ class SqlFacts:
         wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
         with reading(self._engine) as connection:
             actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
-            return fold_books(_executions(connection, wanted), (), actions).held()
+            return fold_books(_executions(connection, wanted), (), actions).positions
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
