@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from trading.market.instruments import Instrument
 from trading.orders.orders import Side
 from trading.positions.books import Position
+from trading.reconciliation import plain
 from trading.risk.limits import FormDecimal
 from trading.validation import STRICT
 
@@ -129,9 +130,9 @@ class Protection:
         """Return what the last price has reached already, as a phrase; None when it lies between both."""
         sign = -self.side.sign
         if self.stop_px is not None and (self.last_px - self.stop_px) * sign <= 0:
-            return f"its stop {self.stop_px}"
+            return f"its stop {plain(self.stop_px)}"
         if self.profit_px is not None and (self.last_px - self.profit_px) * sign >= 0:
-            return f"its profit {self.profit_px}"
+            return f"its profit {plain(self.profit_px)}"
         return None
 
 
@@ -188,8 +189,10 @@ def _protection(
         px = None if distance is None else _px(distance, basis, way, sign, position.qty, instrument, atr)
         prices[name] = px if px is not None and px > 0 else None
         if distance is not None and prices[name] is None:
-            why = "there are too few bars with high and low" if px is None else f"{px} is no price"
-            faults.append(f"{instrument.symbol} has no {name} {distance.value} {distance.unit} from {basis:f}: {why}")
+            why = "there are too few bars with high and low" if px is None else f"{plain(px)} is no price"
+            faults.append(
+                f"{instrument.symbol} has no {name} {distance.value} {distance.unit} from {plain(basis)}: {why}"
+            )
     return Protection(
         symbol=instrument.symbol,
         qty=lots * sign,
