@@ -1,7 +1,7 @@
 """Before the open: the daily rebalance, from reconciliation to the last fill."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -19,15 +19,18 @@ from tasks.deliver import deliver
 from tasks.follow import follow
 from tasks.limit import limit
 from tasks.place import LEASE_TIME, place
+from tasks.protect import open_protective, protect
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
 from tasks.tell import tell_refused
 from tasks.trip import trip
 from tasks.verify import verify
+from tasks.watch import watch
 from trading.errors import BooksDisagree, InvalidValue
 from trading.ledger import Lease
 from trading.market.timetable import MissedRun, Step
 from trading.orders.orders import Order, OrdStatus
+from trading.orders.protection import HeldBy, ProtectionRules
 from trading.positions.sizing import SizingRules
 from trading.risk.approvals import Approval
 
@@ -57,6 +60,7 @@ async def trade_session(
     strategy: StrategyChoice = StrategyChoice(),
     book: Annotated[str, Field(min_length=1)] = "main",
     sizing: SizingRules = SizingRules(),
+    protection: ProtectionRules | None = None,
     storage: str = "desk",
     missed_run: MissedRun = MissedRun.SKIP,
 ) -> State[Any]:
@@ -72,6 +76,7 @@ async def trade_session(
         strategy: Which strategy decides.
         book: Strategy book that the positions belong to.
         sizing: How weights become orders.
+        protection: Where each position is closed at a loss or at a profit. None: nowhere.
         storage: Name of the desk storage block.
         missed_run: What a run does that starts after the open. After the deadline it never trades.
     """
@@ -92,6 +97,7 @@ async def trade_session(
             approved = await _trade(trader, go, lease, strategy, book, sizing)
         outcome = replace(approved, sent=outcome.sent + approved.sent, note=approval.text)
     orders = await _follow(desk, go)
+    await _protect(desk, go, holder, book, protection or ProtectionRules())
     tell_refused(desk, go.times.session, book, wall_clock())
     await deliver(desk.storage, desk.ledger)
     return ended(_summary(go.times.session, outcome, orders))
@@ -124,10 +130,25 @@ def _waiting(desk: Desk, go: Go, book: str) -> Approval | None:
 
 
 async def _follow(desk: Desk, go: Go) -> tuple[Order, ...]:
-    until = go.times.close_at if go.rehearsal else go.times.open_at + FOLLOW_AFTER_OPEN
+    until = _followed_until(go)
     orders = await follow(desk, go.times, until, go.clock_at(until))
     await trip(desk, go.times.session, go.clock_at(until))
     return orders
+
+
+async def _protect(desk: Desk, go: Go, holder: str, book: str, rules: ProtectionRules) -> None:
+    """Protect what is held by now; rules that ask for nothing take away what is left of others."""
+    if desk.account.mode is Mode.SHADOW or (rules.asks_for_nothing and not open_protective(desk, book)):
+        return
+    clock = go.clock_at(_followed_until(go))
+    async with leasing(desk, holder) as (trader, lease):
+        await protect(trader, lease, go.times, book, rules, clock)
+        if rules.held_by is HeldBy.DESK:
+            await watch(trader, lease, go.times, book, rules, clock)
+
+
+def _followed_until(go: Go) -> datetime:
+    return go.times.close_at if go.rehearsal else go.times.open_at + FOLLOW_AFTER_OPEN
 
 
 def _when_late(desk: Desk, session: date | None, book: str, missed_run: MissedRun) -> MissedRun:

@@ -1,10 +1,13 @@
 """Cancel what is working."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prefect.logging import get_run_logger
+
 from blocks.desk import Clock, Desk
-from trading.errors import LedgerError, TradingError
+from trading.errors import BrokerUnavailable, LedgerError, OutcomeUnknown, TradingError
 from trading.orders.orders import Order
 
 TRIES, WAIT_SECONDS = 10, 1.0  # a batch that was under way when the halt came is over by then
@@ -35,6 +38,30 @@ async def cancel_orders(desk: Desk, clock: Clock) -> Canceled:
             break
         await asyncio.sleep(WAIT_SECONDS)
     return Canceled(done=len(before) - len(still_open), still_open=len(still_open), errors=(error,) if error else ())
+
+
+async def cancel_these(desk: Desk, orders: Sequence[Order], clock: Clock) -> tuple[Order, ...]:
+    """Cancel these orders, wait until the broker has ended them, and return those that may still trade.
+
+    Canceling is idempotent. One that filled before the cancel came has ended too: look at what is held afterwards.
+    """
+    journal, wanted = desk.ledger.journal, {o.cl_ord_id for o in orders}
+    journal.intend_cancel([order.cancel_request(clock()) for order in orders])
+    for left in range(TRIES, 0, -1):
+        for order in orders:
+            await _cancel(desk, order, clock)
+        orders = [o for o in journal.orders(desk.name, open_only=True) if o.cl_ord_id in wanted]
+        if not orders or left == 1:
+            break
+        await asyncio.sleep(WAIT_SECONDS)
+    return tuple(orders)
+
+
+async def _cancel(desk: Desk, order: Order, clock: Clock) -> None:
+    try:
+        desk.ledger.journal.record(await desk.broker(clock).cancel(order.cancel_request(clock())))
+    except (BrokerUnavailable, OutcomeUnknown) as exc:
+        get_run_logger().warning("Order %s is not known to be canceled: %s", order.cl_ord_id, exc)
 
 
 async def _cancel_all(desk: Desk, clock: Clock) -> str:

@@ -16,7 +16,7 @@ from adapters.sql.rows import json_value
 from blocks.desk import Clock, Desk
 from tasks.collect import record_actions
 from tasks.publish import publish_table
-from tasks.value import EVER, last_prices, marks, prices_at_open
+from tasks.value import EVER, last_prices, marks, prices_at_open, sold_elsewhere
 from trading.errors import BarsNotPassed
 from trading.ledger import Decision, Target
 from trading.market.adjustments import adjusted_closes
@@ -165,11 +165,7 @@ def _frozen(desk: Desk, report: QualityReport, worth: Worth, book: str, times: S
     unchecked = {s: "its bars were not checked" for s in worth.held if s not in passed}
     quarantined = {symbol: f"quarantined: {why}" for symbol, why in report.quarantined().items()}
     of_books = desk.ledger.facts.held(desk.name, times.open_at)
-    gone = {
-        symbol: f"the account holds {worth.held.get(symbol, 0)}, its books {qty}: somebody else has traded it"
-        for symbol, qty in of_books.items()
-        if abs(worth.held.get(symbol, Decimal(0))) < abs(qty) or worth.held[symbol] * qty < 0
-    }
+    gone = sold_elsewhere(worth.held, of_books)
     broken = desk.ledger.clearances.locked(desk.name)
     actions = desk.market.store.actions(desk.market.settings.name, EVER, times.session)
     ended = no_longer_traded(actions)

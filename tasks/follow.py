@@ -13,7 +13,7 @@ from tasks.publish import publish_table
 from tasks.tell import tell_unfilled
 from trading.errors import BrokerUnavailable
 from trading.market.timetable import SessionTimes
-from trading.orders.orders import Order
+from trading.orders.orders import Order, OrderPurpose
 
 POLL_SECONDS = 5.0
 
@@ -22,6 +22,7 @@ POLL_SECONDS = 5.0
 async def follow(desk: Desk, times: SessionTimes, until: datetime, clock: Clock) -> tuple[Order, ...]:
     """Collect reports until every order of the session is final or the time is up, and publish orders and fills.
 
+    Protective orders are not followed: they rest until the position is closed.
     It needs no lease: what happened may be recorded by anyone. An order still working then goes on at the broker; the
     reconciliation after the close collects the rest.
     """
@@ -30,7 +31,8 @@ async def follow(desk: Desk, times: SessionTimes, until: datetime, clock: Clock)
             await collect_facts(desk, clock)
         except BrokerUnavailable as exc:
             get_run_logger().warning("%s", exc)  # asking is repeated anyway
-        orders = desk.ledger.journal.orders(desk.name, session=times.session)
+        made = desk.ledger.journal.orders(desk.name, session=times.session)
+        orders = tuple(o for o in made if o.new_order.purpose is not OrderPurpose.PROTECT)
         if clock() >= until or not any(o.ord_status.is_open for o in orders):
             break
         await asyncio.sleep(POLL_SECONDS)

@@ -1,6 +1,6 @@
 """Model what is known of an account's market: what its symbols have done, and so what its positions may lose."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,9 +13,9 @@ from blocks.desk import Desk
 from tasks.value import EVER
 from trading.market.adjustments import adjusted_closes
 from trading.market.instruments import SecurityType
-from trading.orders.orders import Order
 from trading.risk.drawdowns import current_drawdown
 from trading.risk.equity_curve import growth_index
+from trading.risk.exposure import AccountExposure
 from trading.risk.gate import RiskState
 from trading.risk.measure_limits import MeasureLimits
 from trading.risk.portfolio_risk import PortfolioRisk
@@ -59,9 +59,10 @@ def page_model(desk: Desk, symbols: Collection[str], known: date) -> tuple[RiskM
 
 def portfolio_risk(state: RiskState, model: RiskModel, limits: MeasureLimits, drawdown: float) -> PortfolioRisk:
     """Return the measures of an account; what has no price is left out: the gate adds nothing while there is such."""
+    exposure = AccountExposure(state.held, state.working, state.marks, state.multipliers)
     return PortfolioRisk(
         held={s: exposure_value(s, qty, state.marks[s]) for s, qty in state.held.items() if s in state.marks},
-        working=[part for order in state.working for part in _values(order, state.marks)],
+        working=[(s, float(side.sign * on.working * on.mark_value)) for (s, side), on in exposure.sides()],
         model=model,
         limits=limits,
         equity=float(state.equity),
@@ -100,11 +101,3 @@ def _past(desk: Desk, symbols: Collection[str], known: date) -> tuple[pd.DataFra
         for symbol in wanted
     }
     return closes, facts
-
-
-def _values(order: Order, prices: Mapping[str, Decimal]) -> Iterator[tuple[str, float]]:
-    """Yield the signed value of what is left of an order, leg by leg."""
-    for part, ratio in zip(order.in_force.parts(), order.in_force.ratios(), strict=True):
-        if part.symbol in prices and order.leaves_qty:
-            qty = order.leaves_qty * ratio * part.side.sign
-            yield part.symbol, exposure_value(part.symbol, qty, prices[part.symbol])

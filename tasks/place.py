@@ -1,7 +1,8 @@
 """Place orders: marked as sending, sent once, and whatever the broker said recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -9,12 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from blocks.desk import Clock, Desk
 from tasks.tell import tell_unknown
 from tasks.trip import watch_orders
+from tasks.unprotect import unprotect
 from trading.broker import Broker
 from trading.errors import BrokerUnavailable, DeskHalted, OutcomeUnknown
 from trading.ledger import Lease
 from trading.market.timetable import SessionTimes
 from trading.orders.executions import ExecutionReport, SendMark
-from trading.orders.orders import Order
+from trading.orders.orders import Order, OrderPurpose
 
 BATCH = 50  # marked in one commit: a crash leaves at most these to be asked for
 LEASE_TIME = timedelta(minutes=3)
@@ -24,8 +26,8 @@ LEASE_TIME = timedelta(minutes=3)
 async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> int:
     """Send every recorded order of the session that is proven not to be at the broker, and return how many were sent.
 
-    What waits for a person's approval is left to wait.
-
+    What waits for a person's approval is left to wait. The protective orders of a symbol are canceled before; those
+    themselves are `tasks.protect`'s to send.
     Sizes come from the recorded intents, never from a new decision. No retry here: what was not answered is UNKNOWN,
     and the broker is asked before it is sent again.
 
@@ -40,8 +42,11 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     orders = desk.ledger.journal.orders(desk.name, session=times.session, open_only=True)
     withheld = desk.ledger.approvals.withheld(desk.name)
     due = [o for o in orders if o.may_be_sent and o.cl_ord_id not in withheld]
+    due = [o for o in due if o.new_order.purpose is not OrderPurpose.PROTECT and o.new_order.expire_time >= clock()]
     if due:
         await desk.require_protected()
+        desk.require_armed(clock())
+        due = await unprotect(desk, lease, times, due, clock)
     for start in range(0, len(due), BATCH):
         if start:
             await watch_orders(desk, times.session, clock)
@@ -55,6 +60,8 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
 async def place_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence[Order], clock: Clock) -> int:
     """Send a batch: one durable mark for all, one sending each, one durable record of all answers.
 
+    Orders of one list that follow each other are sent as the list they are.
+
     Returns:
         How many went out and were not refused on the way.
     """
@@ -65,23 +72,36 @@ async def place_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence
     reports: list[ExecutionReport] = []
     sent = 0
     try:
-        for done, order in enumerate(orders):
+        for linked in _lists(orders):
+            rest = orders[orders.index(linked[0]) :]
             try:
-                if order.new_order.expire_time < clock():
-                    _take_back(desk, lease, orders[done:], clock, "it became too late to send")
+                if any(o.new_order.expire_time < clock() for o in linked):
+                    _take_back(desk, lease, rest, clock, "it became too late to send")
                     break
                 journal.require_may_send(lease, clock())
-                reports += await broker.submit(order.new_order)
-                sent += 1
+                reports += await _send(broker, linked)
+                sent += len(linked)
             except OutcomeUnknown as exc:
-                journal.mark(lease, order.cl_ord_id, SendMark.UNKNOWN, clock(), str(exc))
-                tell_unknown(desk, order, clock())
+                for order in linked:
+                    journal.mark(lease, order.cl_ord_id, SendMark.UNKNOWN, clock(), str(exc))
+                    tell_unknown(desk, order, clock())
             except (BrokerUnavailable, DeskHalted) as exc:
-                _take_back(desk, lease, orders[done:], clock, str(exc))
+                _take_back(desk, lease, rest, clock, str(exc))
                 raise
     finally:
         journal.record(reports)
     return sent
+
+
+def _lists(orders: Sequence[Order]) -> Iterator[list[Order]]:
+    for _, linked in groupby(orders, key=lambda o: o.new_order.list_id or o.cl_ord_id):
+        yield list(linked)
+
+
+async def _send(broker: Broker, linked: Sequence[Order]) -> tuple[ExecutionReport, ...]:
+    if len(linked) == 1:
+        return await broker.submit(linked[0].new_order)
+    return await broker.submit_list([o.new_order for o in linked])
 
 
 def _take_back(desk: Desk, lease: Lease, orders: Sequence[Order], clock: Clock, why: str) -> None:

@@ -65,6 +65,20 @@ def tell_unfilled(desk: Desk, session: date, orders: Sequence[Order], now: datet
         )
 
 
+def tell_protection(desk: Desk, session: date, texts: Sequence[str], now: datetime) -> None:
+    """Tell what is not as protected as its rules ask for; the same of a session is told once."""
+    if texts:
+        desk.ledger.outbox.raise_alert(
+            Alert(
+                fingerprint=f"protection {desk.name} {session} {_digest(texts)}",
+                severity=Severity.CRITICAL,
+                title=f"Stops and profits of {desk.name} need a look at {session}",
+                text="\n".join(texts),
+                raised_at=now,
+            )
+        )
+
+
 def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetime) -> None:
     """Tell what differs from the broker; the same breaks of a session are told once."""
     if breaks:

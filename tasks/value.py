@@ -1,6 +1,6 @@
 """Value positions at the last closes that are known, in the shares of the day."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -78,3 +78,17 @@ def prices_at_open(desk: Desk, session: date, symbols: Iterable[str]) -> dict[st
     instruments = desk.market.instruments()
     prices = last_prices(desk, before, symbols, shares_of=session)
     return {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}
+
+
+def sold_elsewhere(held: Mapping[str, Decimal], of_books: Mapping[str, Decimal]) -> dict[str, str]:
+    """Return the symbols of which the account holds less than its books say, each with the reason.
+
+    Args:
+        held: by the account.
+        of_books: by all its books together.
+    """
+    return {
+        symbol: f"the account holds {held.get(symbol, 0)}, its books {qty}: somebody else has traded it"
+        for symbol, qty in of_books.items()
+        if abs(held.get(symbol, Decimal(0))) < abs(qty) or held[symbol] * qty < 0
+    }

@@ -1,6 +1,6 @@
 """Facts in SQL: executions, cash, corporate actions, quality, reconciliations, and the books that follow from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,7 +30,7 @@ from trading.market.quality import (
 )
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport, position_trades
-from trading.positions.books import Books, fold_books
+from trading.positions.books import Books, Position, fold_books
 from trading.reconciliation import Break, BreakType, Reconciliation
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
@@ -80,12 +80,16 @@ class SqlFacts:
             return frozenset(s for (s,) in found)
 
     def held(self, account: str, as_of: datetime, book: str | None = None) -> dict[str, Decimal]:
-        """Return what a strategy book of the account holds, or all its books: the fold of their own orders' executions.
+        """Return the signed quantities that a strategy book of the account holds, or all its books; see `positions`."""
+        return {symbol: p.qty for symbol, p in self.positions(account, as_of, book).items() if p.qty}
+
+    def positions(self, account: str, as_of: datetime, book: str | None = None) -> Mapping[str, Position]:
+        """Return the positions of a strategy book, or of all books: the fold of their own orders' executions.
 
         What the account holds beyond its books, such as a person's own trades, belongs to none of them.
         """
         with reading(self._engine) as connection:
-            return read_held(connection, account, as_of, book)
+            return read_positions(connection, account, as_of, book)
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
@@ -165,14 +169,16 @@ def read_books(connection: sa.Connection, account: str, as_of: datetime) -> Book
     return fold_books(executed, _cash_movements(connection, account), actions)
 
 
-def read_held(connection: sa.Connection, account: str, as_of: datetime, book: str | None) -> dict[str, Decimal]:
-    """Return what a strategy book holds, or all of them, as this transaction sees it."""
+def read_positions(
+    connection: sa.Connection, account: str, as_of: datetime, book: str | None
+) -> Mapping[str, Position]:
+    """Return the positions of a strategy book, or of all of them, as this transaction sees them."""
     ours = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.account == account)
     if book is not None:
         ours = ours.where(ORDER.c.book == book)
     wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
     actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
-    return fold_books(_executions(connection, wanted), (), actions).held()
+    return fold_books(_executions(connection, wanted), (), actions).positions
 
 
 def read_trades(connection: sa.Connection, account: str, since: datetime) -> tuple[ExecutionReport, ...]:

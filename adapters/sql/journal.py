@@ -12,7 +12,7 @@ from adapters.sql.approvals import request_approval, require_approved, require_n
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
-from adapters.sql.order_requests import gate_replace, insert_cancels
+from adapters.sql.order_requests import counted_of, gate_replace, insert_cancels
 from adapters.sql.order_rows import (
     MARK,
     ORDER,
@@ -38,6 +38,7 @@ from trading.orders.orders import (
     Order,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderPurpose,
     OrdStatus,
 )
 from trading.reconciliation import Break, BreakType
@@ -225,10 +226,11 @@ class SqlJournal:
         """Return the symbols that the book may not order now, each with the reason.
 
         These are symbols with an UNKNOWN order of any book, and those with an order of this book that still works:
-        what it may yet fill is in no position.
+        what it may yet fill is in no position. A protective order locks nothing: it is canceled before the symbol is
+        traded.
         """
         open_orders = self.orders(account, open_only=True)
-        own = [o for o in open_orders if o.new_order.book == book]
+        own = [o for o in open_orders if o.new_order.book == book and o.new_order.purpose is not OrderPurpose.PROTECT]
         unknown = [o for o in open_orders if o.ord_status is OrdStatus.UNKNOWN]
         working = {symbol: "an order of it still works" for o in own for symbol in o.new_order.symbols}
         return working | {s: "locked: an order of it is UNKNOWN" for o in unknown for s in o.new_order.symbols}
@@ -279,13 +281,12 @@ def _risk_state(
         equity=decision.equity,
         cash=decision.cash,
     )
-    same_session = (ORDER.c.account == decision.account) & (ORDER.c.session == decision.session)
     return risk_state(
         connection,
         asked,
         inputs,
         working=working_orders(connection, decision.account),
-        today=read_orders(connection, same_session),
+        today=read_orders(connection, counted_of(decision.account, decision.session)),
         changes_today=0,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,14 @@ from adapters.sql.rows import chunks, flat, insert_new, table_of
 from adapters.sql.tables import DecisionRow, OrderRequestRow
 from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Lease
-from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus
+from trading.orders.orders import (
+    NewOrderSingle,
+    Order,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    OrderPurpose,
+    OrdStatus,
+)
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RefusalCode, RiskDecision
@@ -91,6 +99,12 @@ def gate_replace(
     return verdict
 
 
+def counted_of(account: str, session: date) -> sa.ColumnElement[bool]:
+    """Return the condition for the orders that count for the limits of a session: all but protective ones."""
+    protects = ORDER.c.purpose == OrderPurpose.PROTECT.value
+    return (ORDER.c.account == account) & (ORDER.c.session == session) & ~protects
+
+
 def _only_less(new: NewOrderSingle, old: NewOrderSingle) -> bool:
     return new.order_qty <= old.order_qty and replace(new, order_qty=old.order_qty) == old
 
@@ -107,7 +121,7 @@ def _risk_state(
     of_account = sa.select(DECISION).where(DECISION.c.account == account)
     decided = connection.execute(of_account.order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc())).first()
     equity, cash = (decided.equity, decided.cash) if decided is not None else (Decimal(0), Decimal(0))
-    same_session = (ORDER.c.account == account) & (ORDER.c.session == meant.session)
+    same_session = counted_of(account, meant.session)
     today = [o for o in read_orders(connection, same_session) if o.cl_ord_id != order.cl_ord_id]
     asked = (REQUEST.c.account == account) & (REQUEST.c.kind == REPLACE) & REQUEST.c.accepted
     asked &= REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(same_session))

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from adapters.sql.books import read_books, read_held, read_trades
+from adapters.sql.books import read_books, read_positions, read_trades
 from adapters.sql.breakers import active_restrictions
 from adapters.sql.order_rows import ORDER, REPLACE, REQUEST
-from trading.orders.orders import NewOrderSingle, Order, Side
+from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, Side
 from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState
 from trading.risk.inputs import RiskInputs
@@ -110,7 +110,7 @@ def _books(
     named |= {r.subject for r in restrictions if r.scope is RiskScope.STRATEGY}
     return {
         book: _without(
-            read_held(connection, asked.account, asked.as_of, book),
+            {s: p.qty for s, p in read_positions(connection, asked.account, asked.as_of, book).items() if p.qty},
             asked.but_for if asked.but_for is not None and asked.but_for.new_order.book == book else None,
         )
         for book in named
@@ -120,7 +120,10 @@ def _books(
 def _last_minute(connection: sa.Connection, asked: Asked) -> int:
     since = asked.now - _MINUTE
     made = sa.select(sa.func.count()).where(
-        ORDER.c.account == asked.account, ORDER.c.transact_time > since, ORDER.c.transact_time <= asked.now
+        ORDER.c.account == asked.account,
+        ORDER.c.purpose != OrderPurpose.PROTECT.value,
+        ORDER.c.transact_time > since,
+        ORDER.c.transact_time <= asked.now,
     )
     changed = sa.select(sa.func.count()).where(
         REQUEST.c.account == asked.account,

@@ -174,6 +174,7 @@ class Steps:
 def listen(steps: Steps, home: Path) -> None:
     """Make every durable step of this process known to `steps`."""
     commit, replace, send = DefaultDialect.do_commit, os.replace, PaperBroker.submit
+    send_list = PaperBroker.submit_list
 
     def do_commit(dialect: DefaultDialect, connection: Any) -> None:
         changes, info = connection.total_changes, connection.info
@@ -197,7 +198,14 @@ def listen(steps: Steps, home: Path) -> None:
             (home / SENT_TWICE).open("a").write(f"{order.cl_ord_id}\n")
         return await send(broker, order)
 
-    DefaultDialect.do_commit, PaperBroker.submit = do_commit, submit
+    async def submit_list(broker: PaperBroker, orders: Sequence[NewOrderSingle]) -> tuple[ExecutionReport, ...]:
+        steps.stop_before_wire()
+        for order in orders:
+            if await broker.find(order.cl_ord_id):
+                (home / SENT_TWICE).open("a").write(f"{order.cl_ord_id}\n")
+        return await send_list(broker, orders)
+
+    DefaultDialect.do_commit, PaperBroker.submit, PaperBroker.submit_list = do_commit, submit, submit_list
     os.replace = os.rename = put_in_place
     sa.event.listen(sa.Engine, "before_cursor_execute", _note_table)
 

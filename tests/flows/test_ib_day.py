@@ -7,6 +7,7 @@ from flows.ingest_bars import ingest_bars
 from tests.flows.desks import TUESDAY, WEDNESDAY, cents
 from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
 from trading.orders.orders import OrdStatus
+from trading.orders.protection import Distance, DistanceUnit, ProtectionRules
 from trading.reconciliation import BreakType
 
 
@@ -92,3 +93,22 @@ async def test_bars_come_from_the_gateway_too(day: IbDay):
     state = await ingest_bars(TUESDAY, source=name, storage=day.desk.storage, history_sessions=5, return_state=True)
 
     assert state.message == "ib 2022-12-27: trade, 0 quarantined, 10 bars added, 0 changed"
+
+
+async def test_each_position_has_its_stop_and_its_profit_as_one_group_at_the_broker(day: IbDay):
+    rules = ProtectionRules(
+        stop_loss=Distance(unit=DistanceUnit.PERCENT, value=Decimal(8)),
+        take_profit=Distance(unit=DistanceUnit.PERCENT, value=Decimal(20)),
+    )
+
+    await day.desk.trade(None, protection=rules)
+    again = await day.desk.trade(None, protection=rules)
+
+    pair = [o.fields for o in day.gateway.accepted if o.symbol == "KO"][1:]
+    assert again.message.startswith("2022-12-28: 0 orders sent, 20 of 20 filled")
+    assert len(day.gateway.accepted) == 20 + 2 * 20
+    assert [(f.get("action"), f.get("orderType"), f.get("tif"), f.get("ocaType")) for f in pair] == [
+        ("SELL", "STP", "GTC", "1"),
+        ("SELL", "LMT", "GTC", "1"),
+    ]
+    assert pair[0].get("ocaGroup") == pair[1].get("ocaGroup") != ""

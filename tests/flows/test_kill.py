@@ -52,6 +52,16 @@ def test_a_rotation_with_a_refused_order_killed_at_any_step_is_completed_by_the_
     assert not problems, "\n".join(problems)
 
 
+def test_a_protecting_killed_at_any_step_is_completed_by_the_next_run(fresh_desk: DeskFolder, tmp_path: Path):
+    protection = {"stop_loss": {"unit": "percent", "value": 8}, "take_profit": {"unit": "percent", "value": 20}}
+    parameters = {"session": WEDNESDAY, "account": fresh_desk.account_block, "protection": protection}
+    intended = "commit decision+risk_decision+new_order"  # the last one; the first is that of the rebalance
+
+    problems = killed_everywhere(fresh_desk, tmp_path, TRADE, parameters, what_was_traded, since=intended)
+
+    assert not problems, "\n".join(problems)
+
+
 def test_a_refused_order_is_told_of_even_when_the_process_dies_right_after_the_refusal(
     invested_desk: DeskFolder, tmp_path: Path
 ):
@@ -83,9 +93,13 @@ def test_an_ingestion_killed_at_any_step_is_completed_by_the_next_run(empty_desk
 
 
 def killed_everywhere(
-    prepared: DeskFolder, folder: Path, flow: str, parameters: dict[str, Any], outcome_of: Check
+    prepared: DeskFolder, folder: Path, flow: str, parameters: dict[str, Any], outcome_of: Check, *, since: str = ""
 ) -> list[str]:
-    """Kill the flow before and after each of its steps, each time on a new copy, and return what came out otherwise."""
+    """Kill the flow before and after each of its steps, each time on a new copy, and return what came out otherwise.
+
+    Args:
+        since: only from the last step of that name on.
+    """
     api_url = PREFECT_API_URL.value()
     places: SimpleQueue[DeskFolder] = SimpleQueue()
     for place in places_for(prepared, folder):
@@ -107,7 +121,8 @@ def killed_everywhere(
                 return [f"{name}: was not killed: {killed}"]
             return [f"{name}: {problem}" for problem in different(run(desk), wanted, outcome_of, desk)]
 
-    stops = [StopAt(step=step, moment=moment) for step in range(1, len(once.steps) + 1) for moment in Moment]
+    first = len(once.steps) - list(reversed(once.steps)).index(since) if since else 1
+    stops = [StopAt(step=step, moment=moment) for step in range(first, len(once.steps) + 1) for moment in Moment]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(problems_of, stops))
     print(f"{flow}: killed {len(stops)} times at {len(once.steps)} steps: {Counter(once.steps)}")  # noqa: T201

@@ -14,6 +14,8 @@ The furthest that a position may go to one side is below 0 where it stays on the
     net = sum of the furthest to one side over all symbols, for each side
 
 Held 100 at 10.00, buys of 50 and sells of 20 working: long 1,500, short 0, worst 1,500, net 1,500 long and -800 short.
+
+Of orders that never both fill only the worst counts (`trading.risk.linked_orders`).
 """
 
 import copy
@@ -23,6 +25,7 @@ from decimal import Decimal
 
 from trading.orders.order_types import PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, Side
+from trading.risk.linked_orders import LinkedQuantities
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
@@ -111,6 +114,7 @@ class AccountExposure:
     ) -> None:
         self._held, self._marks, self._multipliers = held, marks, multipliers
         self._sides: dict[tuple[str, Side], SideExposure] = {}
+        self._linked = LinkedQuantities()
         self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
         self.worst = {s: abs(qty) * self.mark_value(s) for s, qty in held.items()}
         self.gross = sum(self.worst.values(), _ZERO)
@@ -123,7 +127,7 @@ class AccountExposure:
     def copy(self) -> "AccountExposure":
         """Return an exposure that goes its own way from here."""
         twin = copy.copy(self)
-        twin._sides, twin.unpriced = dict(self._sides), set(self.unpriced)
+        twin._sides, twin.unpriced, twin._linked = dict(self._sides), set(self.unpriced), self._linked.copy()
         twin.worst, twin.net = dict(self.worst), dict(self.net)
         return twin
 
@@ -144,7 +148,7 @@ class AccountExposure:
     def after(self, order: NewOrderSingle, qty: Decimal) -> tuple[SideExposure, Decimal]:
         """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
         old = self.before(order)
-        new = old.with_order(qty, self.unit_value(order))
+        new = old.with_order(self._linked.added(order, qty), self.unit_value(order))
         other = self.side(order.symbol, order.side.opposite).value
         return new, self.gross + max(new.value, other) - max(old.value, other)
 
@@ -160,6 +164,7 @@ class AccountExposure:
         self.net[order.side] += new.furthest - old.furthest
         self.worst[symbol] = self.worst.get(symbol, _ZERO) + gross - self.gross
         self._sides[symbol, order.side], self.gross = new, gross
+        self._linked.add(order, qty)
 
     def sides(self) -> Iterable[tuple[tuple[str, Side], SideExposure]]:
         """Return each symbol and side that has working orders."""

@@ -10,7 +10,9 @@ What applies to which orders:
 * Nothing is added while equity is not above 0, or while anything held or working has no price, because then no
   exposure is known.
 * Orders to flatten pass all of it but the price band. In return they may do nothing but close what is held, net of all
-  that works. Protective orders may do nothing else either, and pass what every order passes.
+  that works.
+* Protective orders may do nothing else either. They are asked for permission and a price only: no limit may leave a
+  position without its stop. They are in no count of the day.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,6 +70,14 @@ _THAT_ADD: tuple[Rule, ...] = (
     exposure_rules.measures,
 )
 _TO_FLATTEN: tuple[Rule, ...] = (permission_rules.only_closes, size_rules.price_band)
+_TO_PROTECT: tuple[Rule, ...] = (
+    permission_rules.only_closes,
+    permission_rules.not_halted,
+    permission_rules.no_breaker,
+    permission_rules.symbol_permitted,
+    permission_rules.symbol_known,
+    size_rules.has_price,
+)
 
 
 def check_orders(orders: Sequence[NewOrderSingle], state: RiskState, limits: RiskLimits) -> tuple[RiskDecision, ...]:
@@ -93,7 +103,8 @@ def _decide(tally: Tally, order: NewOrderSingle) -> RiskDecision:
             return _decision(order, refusal, _NOTHING)
         asked, cut = fitting, refusal
     tally.count(asked)
-    tally.count_order(order)
+    if order.purpose is not OrderPurpose.PROTECT:
+        tally.count_order(order)
     return _decision(order, cut, asked.qty)
 
 
@@ -113,6 +124,8 @@ def _decide_legs(tally: Tally, order: NewOrderSingle) -> tuple[RiskDecision, Tal
 def _refusal(tally: Tally, asked: Proposal) -> Refusal | None:
     if asked.order.purpose is OrderPurpose.FLATTEN:
         return _first(_TO_FLATTEN, tally, asked)
+    if asked.order.purpose is OrderPurpose.PROTECT:
+        return _first(_TO_PROTECT, tally, asked)
     return _first(_WHATEVER_THE_SIZE, tally, asked) or _refusal_by_size(tally, asked)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from trading.market.instruments import Option
-from trading.orders.orders import NewOrderSingle, OrdStatus, Side
+from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus, Side
 from trading.risk.exposure import AccountExposure, SideExposure
 from trading.risk.limits import RiskLimits
 from trading.risk.refusals import RefusalCode
@@ -228,6 +228,8 @@ class Tally:
             self.books[order.book].reserve(order, qty)
         if self.portfolio is not None:
             self.portfolio.reserve(order.symbol, self.signed_value(asked))
+        if order.purpose is OrderPurpose.PROTECT:
+            return  # in no count of the day
         self.notional_today += asked.notional
         self.qty_today[order.symbol] += qty
         self.day_trades = self.day_trades_with(order)
@@ -240,8 +242,9 @@ class Tally:
         self.scope_orders.update(s.key for s in self.scopes_of_all(order))
 
     def signed_value(self, asked: Proposal) -> float:
-        """Return the order's value at the last price, as measures count it."""
-        return float(asked.order.side.sign * asked.qty * self.exposure.mark_value(asked.order.symbol))
+        """Return what the order adds to what works at the last price, as measures count it."""
+        added = asked.after.working - asked.before.working  # of orders that never both fill, the second adds nothing
+        return float(asked.order.side.sign * added * self.exposure.mark_value(asked.order.symbol))
 
 
 def _multipliers(state: RiskState) -> dict[str, Decimal]:
