@@ -18,7 +18,7 @@ Held 100 at 10.00, buys of 50 and sells of 20 working: long 1,500, short 0, wors
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from trading.orders.order_types import PegOffsetType
@@ -89,7 +89,13 @@ class SideExposure:
 
     def with_order(self, qty: Decimal, unit_value: Decimal) -> "SideExposure":
         """Return the exposure with one more working order of this side."""
-        return replace(self, working=self.working + qty, unit_value=max(self.unit_value, unit_value))
+        return SideExposure(
+            held=self.held,
+            closable=self.closable,
+            mark_value=self.mark_value,
+            unit_value=max(self.unit_value, unit_value),
+            working=self.working + qty,
+        )
 
 
 class AccountExposure:
@@ -162,7 +168,7 @@ class AccountExposure:
         self._sides[symbol, order.side], self.gross = new, gross
 
     def sides(self) -> Iterable[tuple[tuple[str, Side], SideExposure]]:
-        """Return each symbol and side that has working orders."""
+        """Return each symbol and side that was ever asked for; all that have working orders are among them."""
         return self._sides.items()
 
     def side(self, symbol: str, side: Side) -> SideExposure:
@@ -170,7 +176,7 @@ class AccountExposure:
         found = self._sides.get((symbol, side))
         if found is None:
             qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self.mark_value(symbol)
-            found = SideExposure(
+            found = self._sides[symbol, side] = SideExposure(
                 held=max(qty, _ZERO), closable=max(-qty, _ZERO), mark_value=unit_value, unit_value=unit_value
             )
         return found
