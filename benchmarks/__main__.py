@@ -14,6 +14,7 @@ from cli.prefect_server import adopt, client_environment
 RESULTS = Path(__file__).with_name("results.jsonl")
 BENCHMARKS = {
     "gate.order": "benchmarks.orders:gate_order",
+    "gate.all_limits": "benchmarks.risk_gate:gate_all_limits",
     "order.durable": "benchmarks.orders:order_durable",
     "orders.batch500": "benchmarks.orders:orders_batch",
     "store.upsert3000": "benchmarks.bars:store_upsert",

@@ -28,7 +28,7 @@ _DURABLE = "SQLite; commits: intent with its risk decision, send mark, broker's 
 
 def gate_order(run: Run) -> Iterator[Measurement]:
     """Check one order against an account of 500 positions, all that the gate must sum up included."""
-    desk = _desk(run, "gate")
+    desk = desk_of(run, "gate")
     symbols = desk.market.symbols()
     orders = [an_order(desk, LAST, symbol) for symbol in symbols]
     state = RiskState(
@@ -50,7 +50,7 @@ def gate_order(run: Run) -> Iterator[Measurement]:
 
 def order_durable(run: Run) -> Iterator[Measurement]:
     """Take single orders from intent to acknowledgement, everything on disk."""
-    desk, count = _desk(run, "durable", _FEW), 20 if run.quick else 500
+    desk, count = desk_of(run, "durable", _FEW), 20 if run.quick else 500
     fsyncs = _fsync_ms(run.folder / "fsync", count)
     took = asyncio.run(_single_orders(desk, count))
     note = f"one order from intent to recorded acknowledgement; {_DURABLE}; baseline: append and fsync 1 KiB, once"
@@ -64,8 +64,8 @@ def order_durable(run: Run) -> Iterator[Measurement]:
 
 def orders_batch(run: Run) -> Iterator[Measurement]:
     """Take 500 orders from intent to acknowledgement, as a session does."""
-    asyncio.run(_batch(_desk(run, "warm")))  # compiles the statements
-    rates = [asyncio.run(_batch(_desk(run, f"batch{n}"))) for n in range(run.repeats(5))]
+    asyncio.run(_batch(desk_of(run, "warm")))  # compiles the statements
+    rates = [asyncio.run(_batch(desk_of(run, f"batch{n}"))) for n in range(run.repeats(5))]
     value = percentile(rates, 50)
     fsyncs = _fsync_ms(run.folder / "fsync", 20 if run.quick else 500)
     yield Measurement(
@@ -123,7 +123,8 @@ def _clock(desk: Desk) -> Clock:
     return lambda: at
 
 
-def _desk(run: Run, name: str, symbols: int = _SYMBOLS) -> Desk:
+def desk_of(run: Run, name: str, symbols: int = _SYMBOLS) -> Desk:
+    """Return a desk with so many symbols, of a folder of its own; a quick run has 50 at most."""
     home, symbols = run.folder / name, min(symbols, 50) if run.quick else symbols
     write_file(home / BARS_FILE, make_market(symbols, 2, run.seed).bars())
     desk = open_desk(home, symbols)

@@ -20,7 +20,7 @@ Of orders that never both fill only the worst counts (`trading.risk.linked_order
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from trading.orders.order_types import PegOffsetType
@@ -92,7 +92,13 @@ class SideExposure:
 
     def with_order(self, qty: Decimal, unit_value: Decimal) -> "SideExposure":
         """Return the exposure with one more working order of this side."""
-        return replace(self, working=self.working + qty, unit_value=max(self.unit_value, unit_value))
+        return SideExposure(
+            held=self.held,
+            closable=self.closable,
+            mark_value=self.mark_value,
+            unit_value=max(self.unit_value, unit_value),
+            working=self.working + qty,
+        )
 
 
 class AccountExposure:
@@ -167,7 +173,7 @@ class AccountExposure:
         self._linked.add(order, qty)
 
     def sides(self) -> Iterable[tuple[tuple[str, Side], SideExposure]]:
-        """Return each symbol and side that has working orders."""
+        """Return each symbol and side that was ever asked for; all that have working orders are among them."""
         return self._sides.items()
 
     def side(self, symbol: str, side: Side) -> SideExposure:
@@ -175,7 +181,7 @@ class AccountExposure:
         found = self._sides.get((symbol, side))
         if found is None:
             qty, unit_value = self._held.get(symbol, _ZERO) * side.sign, self.mark_value(symbol)
-            found = SideExposure(
+            found = self._sides[symbol, side] = SideExposure(
                 held=max(qty, _ZERO), closable=max(-qty, _ZERO), mark_value=unit_value, unit_value=unit_value
             )
         return found
