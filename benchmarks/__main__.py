@@ -17,6 +17,7 @@ BENCHMARKS = {
     "gate.all_limits": "benchmarks.risk_gate:gate_all_limits",
     "order.durable": "benchmarks.orders:order_durable",
     "orders.batch500": "benchmarks.orders:orders_batch",
+    "breaker_state": "benchmarks.breakers:breaker_state",
     "store.upsert3000": "benchmarks.bars:store_upsert",
     "store.read500x2y": "benchmarks.bars:store_read",
     "store.as_of500x2y": "benchmarks.bars:store_read_as_of",

@@ -17,7 +17,9 @@ from tasks.decide import StrategyChoice
 from trading.ledger import Decision
 from trading.orders.orders import NewOrderSingle, OrdType, Side, TimeInForce, make_cl_ord_id
 from trading.positions.sizing import SizingRules
+from trading.risk.breakers import BreakerRule, BreakerRules
 from trading.risk.limits import RiskLimits
+from trading.risk.restrictions import RestrictionKind
 
 ACCOUNT = "bench"
 BARS_FILE = "provider.parquet"
@@ -30,6 +32,8 @@ LIMITS = RiskLimits(
     max_orders_per_day=10**6,
     max_notional_per_day=Decimal(10**12),
 )
+# A session is rehearsed with a clock that stands still: thousands of orders go out at one time.
+BREAKERS = BreakerRules(order_rate=BreakerRule(threshold=Decimal(10**6), action=RestrictionKind.HALT))
 _CASH_PER_SYMBOL = 100_000
 
 
@@ -39,7 +43,7 @@ def blocks_of(home: Path, symbols: int) -> tuple[DeskStorage, BarSource, BrokerA
     account = BrokerAccount(
         account=ACCOUNT,
         bar_source=source,
-        risk_limits=RiskLimitsBlock(limits=LIMITS),
+        risk_limits=RiskLimitsBlock(limits=LIMITS, breakers=BREAKERS),
         paper=PaperSettings(starting_cash=Decimal(_CASH_PER_SYMBOL * symbols)),
     )
     return DeskStorage(home=home), source, account

@@ -20,13 +20,13 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
         for c in ledger.breakers.tripped()
         if c.is_tripped(now)
     ]
-    halted = bool(halts) or any(row["action"] == RestrictionKind.HALT for row in breakers)
+    in_part = any(row["action"] == RestrictionKind.HALT for row in breakers)
     due = [{"severity": a.severity.value, "alert": a.title, "raised": a.raised_at} for a in ledger.outbox.due()]
     return {
         "Desk": [
             {
                 "home": home,
-                "trades": "NO" if halts else "in part" if halted else "yes",
+                "trades": "NO" if halts else "in part" if in_part else "yes",
                 "alerts not delivered": len(due),
             }
         ],

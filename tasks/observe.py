@@ -19,21 +19,18 @@ _IN_MONEY = (BreakType.CASH, BreakType.DIVIDEND, BreakType.MERGER)
 _NAN = Decimal("NaN")
 
 
-def observe(
-    desk: Desk, session: date, now: datetime, *, reachable: bool | None, quoted: Mapping[str, Decimal] | None = None
-) -> RiskObservation:
+def observe(desk: Desk, session: date, now: datetime, *, reachable: bool | None) -> RiskObservation:
     """Return all that the breakers go by.
 
     Args:
         session: the newest one whose closes may be looked at.
         reachable: whether the broker has just answered; None when nobody asked it.
-        quoted: prices by symbol that are newer than the closes.
     """
     calendar, breakers = desk.market.calendar, desk.ledger.breakers
     facts, rules = desk.ledger.facts, desk.account.risk_limits.breakers
     executions, books = facts.executions(desk.name), facts.books(desk.name, now)
     held = books.held()
-    prices = marks(desk, session, held, executions) | dict(quoted or {})
+    prices = marks(desk, session, held, executions)
     values = {symbol: qty * prices[symbol] if symbol in prices else None for symbol, qty in held.items()}
     known = [value for value in values.values() if value is not None]
     newest = facts.last_checked().get(desk.market.settings.name)
@@ -118,10 +115,10 @@ def _by_session(bars: DailyBars) -> dict[tuple[str, date], tuple[Decimal, Decima
 
 
 def _returns(desk: Desk, session: date, count: int) -> list[float]:
-    """Return what the source's symbols returned on average in each of the last sessions."""
+    """Return what the symbols in store returned on average in each of the last sessions."""
     market = desk.market
     first = market.calendar.sessions_before(session, count)
-    frame = market.store.read(market.settings.name, market.symbols(session), first, session).frame
+    frame = market.store.read(market.settings.name, None, first, session).frame
     closes = adjusted_closes(frame, market.store.actions(market.settings.name, first, session), as_of=session)
     returns = closes.pct_change(fill_method=None).mean(axis=1).dropna()
     return [float(r) for r in returns]

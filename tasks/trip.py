@@ -1,8 +1,7 @@
 """Trip breakers: look at the account, record what changes, and carry out what a trip asks for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from decimal import Decimal
 
 from blocks.desk import Clock, Desk
 from tasks.cancel import cancel_orders
@@ -32,7 +31,6 @@ async def trip(
     clock: Clock,
     *,
     reachable: bool | None = None,
-    quoted: Mapping[str, Decimal] | None = None,
     stop: Stop = cancel_only,
 ) -> tuple[BreakerChange, ...]:
     """Look at everything that the breakers of the account go by, and return those that are tripped then.
@@ -42,9 +40,9 @@ async def trip(
     Args:
         session: the newest one whose closes may be looked at.
         reachable: whether the broker has just answered; None when nobody asked it.
-        quoted: prices by symbol that are newer than the closes.
+        stop: cancels, and closes what is held where a breaker asks for that.
     """
-    return await _rule(desk, observe(desk, session, clock(), reachable=reachable, quoted=quoted), clock, stop)
+    return await _rule(desk, observe(desk, session, clock(), reachable=reachable), clock, stop)
 
 
 async def watch_orders(desk: Desk, session: date, clock: Clock, stop: Stop = cancel_only) -> tuple[BreakerChange, ...]:

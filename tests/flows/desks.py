@@ -29,6 +29,7 @@ from flows.reconcile_day import reconcile_day
 from flows.trade_session import trade_session
 from trading.alerts import Alert
 from trading.orders.orders import Order
+from trading.risk.breakers import BreakerRules
 from trading.risk.limits import RiskLimits
 
 HOLIDAY = date(2022, 12, 26)  # Christmas Day was a Sunday
@@ -109,6 +110,7 @@ async def a_desk_in(
     account: str = "paper",
     source: Mapping[str, Any] | None = None,
     limits: RiskLimits | None = None,
+    breakers: BreakerRules | None = None,
     alerts: str | None = None,
     **settings: Any,
 ) -> DeskFolder:
@@ -121,7 +123,7 @@ async def a_desk_in(
     bars = BarSource(**{"name": "sample"} | dict(source or {}))
     source_name = await _saved(bars)
     channels = AlertChannels(urls=[SecretStr(alerts)]) if alerts else None
-    risk_limits = RiskLimitsBlock(limits=limits or RiskLimits())
+    risk_limits = RiskLimitsBlock(limits=limits or RiskLimits(), breakers=breakers or BreakerRules())
     return DeskFolder(
         home=home,
         account=account,
