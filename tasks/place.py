@@ -64,7 +64,7 @@ async def place_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence
                 if order.new_order.expire_time < clock():
                     _take_back(desk, lease, orders[done:], clock, "it became too late to send")
                     break
-                journal.require_may_send(lease, clock())
+                journal.require_may_send(lease, clock(), order.cl_ord_id)
                 reports += await broker.submit(order.new_order)
                 sent += 1
             except OutcomeUnknown as exc:

@@ -148,12 +148,12 @@ class Journal(Protocol):
         """
         ...
 
-    def require_may_send(self, lease: Lease, now: datetime) -> None:
-        """Look once more, just before an order goes on the wire, whether it still may.
+    def require_may_send(self, lease: Lease, now: datetime, cl_ord_id: str) -> None:
+        """Look once more, just before the order goes on the wire, whether it still may.
 
         Raises:
             LeaseLost: the lease was taken over or has expired.
-            DeskHalted: the desk or the account was halted.
+            DeskHalted: the desk or the account was halted, and the order is none that flattens it.
         """
         ...
 

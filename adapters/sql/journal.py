@@ -30,7 +30,7 @@ from adapters.sql.order_rows import (
 )
 from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table_of
 from adapters.sql.tables import DecisionRow, RiskDecisionRow
-from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
+from trading.errors import DeskHalted, InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
 from trading.orders.orders import (
@@ -38,6 +38,7 @@ from trading.orders.orders import (
     Order,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderPurpose,
     OrdStatus,
 )
 from trading.reconciliation import Break, BreakType
@@ -70,7 +71,8 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, decision.decided_at)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            if not _only_flattens([o.purpose for o in orders]):
+                require_trading(connection, lease.account, self._stop_file)
             _require_account(lease, {decision.account, *(o.account for o in orders)})
             known = _decision(connection, decision.account, decision.session, decision.book)
             if known is not None:
@@ -87,24 +89,31 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, now)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
-            for order in _orders_to_mark(connection, lease, cl_ord_ids):
+            orders = _orders_to_mark(connection, lease, cl_ord_ids)
+            if not _only_flattens([o.new_order.purpose for o in orders]):
+                require_trading(connection, lease.account, self._stop_file)
+            for order in orders:
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
             # No state is derived anew: what may be sent was PENDING_NEW and is so still.
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
 
-    def require_may_send(self, lease: Lease, now: datetime) -> None:
-        """Look once more, just before an order goes on the wire, whether it still may.
+    def require_may_send(self, lease: Lease, now: datetime, cl_ord_id: str) -> None:
+        """Look once more, just before the order goes on the wire, whether it still may.
 
         Raises:
             LeaseLost: the lease was taken over or has expired.
-            DeskHalted: the desk or the account was halted.
+            DeskHalted: the desk or the account was halted, and the order is none that flattens it.
         """
         note_stop_file(self._engine, self._stop_file, now)
         with reading(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file)
+            try:
+                require_trading(connection, lease.account, self._stop_file)
+            except DeskHalted:
+                recorded = connection.execute(sa.select(ORDER.c.purpose).where(ORDER.c.cl_ord_id == cl_ord_id))
+                if not _only_flattens(recorded.scalars().all()):
+                    raise
 
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending; see `trading.ledger.Journal`."""
@@ -235,6 +244,11 @@ class SqlJournal:
         return len(after - before)
 
 
+def _only_flattens(purposes: Sequence[str]) -> bool:
+    """Tell whether there is something to be sent, and all of it closes positions: that alone goes on in a halt."""
+    return bool(purposes) and all(purpose == OrderPurpose.FLATTEN for purpose in purposes)
+
+
 def _require_account(lease: Lease, accounts: Collection[str]) -> None:
     for account in accounts:
         if account != lease.account:
@@ -264,7 +278,7 @@ def _risk_state(
     return RiskState(
         equity=decision.equity,
         cash=decision.cash,
-        held=read_books(connection, decision.account, as_of).held(),
+        held=read_books(connection, decision.account, as_of).held() if inputs.stated is None else inputs.stated,
         marks=inputs.marks,
         working=working,
         orders_today=len(today),

@@ -11,13 +11,14 @@ What applies to which orders:
   exposure is known.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from trading.errors import InvalidValue
-from trading.orders.orders import NewOrderSingle, Order, OrdStatus
+from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus, Side
 from trading.risk.exposure import AccountExposure
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
 from trading.risk.restrictions import Restriction
@@ -86,9 +87,14 @@ class _Gate:
         self.orders_today, self.notional_today = state.orders_today, state.notional_today
         unknown = [o for o in state.working if o.ord_status is OrdStatus.UNKNOWN]
         self.locked = {symbol: o.cl_ord_id for o in unknown for symbol in o.new_order.symbols}
+        self.closing = defaultdict[tuple[str, Side], Decimal](Decimal)
+        for working in state.working:
+            self.closing[working.new_order.symbol, working.new_order.side] += working.leaves_qty
         self.allowed, self.blocked = frozenset(limits.allowed_symbols), frozenset(limits.blocked_symbols)
 
     def decide(self, order: NewOrderSingle) -> RiskDecision:
+        if order.purpose is OrderPurpose.FLATTEN:
+            return self._decide_flatten(order)
         if order.legs:
             return self._decide_legs(order)
         refusals = (rule(self, order) for rule in _RULES)
@@ -99,6 +105,22 @@ class _Gate:
         self.notional_today += self.exposure.notional(order)
         self.exposure.reserve(order, order.order_qty)
         return RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=True)
+
+    def _decide_flatten(self, order: NewOrderSingle) -> RiskDecision:
+        """Let an order through that only closes a position, whatever else forbids to trade, and no other."""
+        held = max(-self.state.held.get(order.symbol, Decimal(0)) * order.side.sign, Decimal(0))
+        left = held - self.closing[order.symbol, order.side]
+        decision = RiskDecision(cl_ord_id=order.cl_ord_id, symbol=order.symbol, accepted=False)
+        if order.symbol in self.locked or order.order_qty > left:
+            unknown = self.locked.get(order.symbol)
+            text = f"{left} {order.symbol} are left to be closed, and the order is for {order.order_qty}."
+            refusal = _Refusal(RefusalCode.CLOSES_NOTHING, str(left), str(order.order_qty), text)
+            if unknown is not None:
+                text = f"What became of order {unknown} in {order.symbol} is unknown, so how much is left is too."
+                refusal = _Refusal(RefusalCode.SYMBOL_LOCKED, "no unknown order", unknown, text)
+            return replace(decision, **refusal._asdict())
+        self.closing[order.symbol, order.side] += order.order_qty
+        return replace(decision, accepted=True)
 
     def _decide_legs(self, order: NewOrderSingle) -> RiskDecision:
         """Decide each leg as an order of its own, on top of those before it; together they are one order of the day."""

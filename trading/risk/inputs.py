@@ -14,8 +14,10 @@ class RiskInputs:
     Attributes:
         marks: last raw price per unit of every symbol held or ordered.
         blocked: symbols whose bars did not pass, each with the reason.
+        stated: what the broker states to be held, by which the orders of a stopped desk are judged; None elsewhere.
     """
 
     limits: RiskLimits
     marks: Mapping[str, Decimal]
     blocked: Mapping[str, str] = field(default_factory=dict)
+    stated: Mapping[str, Decimal] | None = None

@@ -33,6 +33,7 @@ class RefusalCode(StrEnum):
     MAX_ORDERS_PER_DAY = "MAX_ORDERS_PER_DAY"
     MAX_NOTIONAL_PER_DAY = "MAX_NOTIONAL_PER_DAY"
     BUYING_POWER = "BUYING_POWER"
+    CLOSES_NOTHING = "CLOSES_NOTHING"  # an order of a stopped desk that would do more than close a position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
