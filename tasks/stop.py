@@ -14,7 +14,9 @@ from blocks.plug import cancel_at
 from blocks.routes import Route
 from tasks.cancel import Canceled, cancel_orders
 from tasks.flatten import Flattened, flatten, times_of
-from trading.errors import TradingError
+from tasks.place import LEASE_TIME
+from tasks.recover import resolve_unknown
+from trading.errors import LeaseHeld, TradingError
 from trading.ledger import Lease
 from trading.orders.flatten import FlattenRules
 
@@ -89,11 +91,11 @@ async def stop_account(
     for line in await cancel_at(_routes(desk)):  # with neither waiting for the other
         say(line)
     ended = await halted
-    at = times_of(desk, clock).place
-    canceled = await _cancel(desk, at)
+    # Only then is it sure that nothing comes after the cancel; the gateways have been told before.
     ended += await asyncio.to_thread(end_holders, desk.ledger.engine, [desk.name], grace_seconds=GRACE_SECONDS)
-    if ended or canceled.still_open:  # what it sent in its last moment
-        canceled = _both(canceled, await _cancel(desk, at))
+    at = times_of(desk, clock).place
+    await _resolve(desk, f"stop ({reason})", lease, at)
+    canceled = await _cancel(desk, at)
     for heartbeat in heartbeats(desk.storage.home):
         if heartbeat.account == desk.name:
             heartbeat.path.unlink(missing_ok=True)  # whoever lives beats again
@@ -124,13 +126,26 @@ def _halt(desk: Desk, reason: str, actor: str, clock: Clock) -> tuple[Ended, ...
     return force_halt(desk.ledger.engine, desk.ledger.halts, desk.name, reason, actor, clock())
 
 
+async def _resolve(desk: Desk, holder: str, lease: Lease | None, clock: Clock) -> None:
+    """Find out what became of orders that nobody has answered for, where the account's lease is to be had."""
+    if all(o.order_id or o.may_be_sent for o in desk.ledger.journal.orders(desk.name, open_only=True)):
+        return
+    try:
+        mine = lease or desk.ledger.leases.acquire(desk.name, holder, LEASE_TIME)
+    except LeaseHeld:
+        return  # of another machine: they stay UNKNOWN, and are told so
+    trader = desk.as_trader()
+    try:
+        await resolve_unknown(trader, mine, clock)
+    finally:
+        if lease is None:
+            await trader.broker(clock).close()
+            desk.ledger.leases.release(mine)
+
+
 async def _cancel(desk: Desk, clock: Clock) -> Canceled:
     stopper = desk.as_stopper()
     try:
         return await cancel_orders(stopper, clock)
     finally:
         await stopper.broker(clock).close()  # another stop wants its place at the broker
-
-
-def _both(first: Canceled, then: Canceled) -> Canceled:
-    return Canceled(done=first.done + then.done, still_open=then.still_open, errors=then.errors)
