@@ -105,12 +105,18 @@ def backfill(
 
 
 @app.command
-def up(*, port: Port = PREFECT_PORT) -> int:
+def up(
+    *,
+    port: Port = PREFECT_PORT,
+    lost_after_seconds: Annotated[
+        float, Parameter(help="A process with orders at work is stopped when it was not heard for so long.")
+    ] = 60.0,
+) -> int:
     """Run the desk: Prefect's server and worker, settings and schedules; Ctrl-C ends it in order."""
     from cli.up import up as run_up
 
     home = home_folder()
-    return run_up(home, port, prepare=lambda: prepare(home))
+    return run_up(home, port, prepare=lambda: prepare(home), lost_after_seconds=lost_after_seconds)
 
 
 @app.command

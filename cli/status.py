@@ -1,7 +1,10 @@
 """Status: whether the desk trades, and what each account was last worth."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cli.watchdog import watchdog_row
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
@@ -12,7 +15,14 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
     halts = [{"scope": scope, "cause": cause} for scope, cause in ledger.halts.status().items()]
     due = [{"severity": a.severity.value, "alert": a.title, "raised": a.raised_at} for a in ledger.outbox.due()]
     return {
-        "Desk": [{"home": home, "trades": "NO" if halts else "yes", "alerts not delivered": len(due)}],
+        "Desk": [
+            {
+                "home": home,
+                "trades": "NO" if halts else "yes",
+                "watchdog": watchdog_row(home, datetime.now(UTC)),
+                "alerts not delivered": len(due),
+            }
+        ],
         "Halts": halts,
         "Accounts": [_account_row(ledger, account) for account in ledger.journal.accounts()],
         "Alerts not delivered": due[-20:],

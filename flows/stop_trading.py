@@ -1,5 +1,6 @@
 """The button: stop an account from Prefect's page, in a run, and so in a process and a broker session, of its own."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -21,7 +22,7 @@ async def stop_trading(
     reason: Annotated[str, Field(min_length=1)],
     account: str = "paper",
     flatten: bool = False,
-    rules: FlattenRules = FlattenRules(),
+    limit_band_pct: Annotated[Decimal | None, Field(gt=0, lt=100)] = None,
     storage: str = "desk",
 ) -> State[Any]:
     """Halt an account, cancel all that works, and close all that is held if asked; it holds until it is resumed.
@@ -32,14 +33,14 @@ async def stop_trading(
         reason: Why; kept with the halt.
         account: Name of the broker account block.
         flatten: Also close all positions.
-        rules: How they are closed.
+        limit_band_pct: Close by limit orders this far beyond the last price, in per cent. Empty: by market orders.
         storage: Name of the desk storage block.
     """
     desk = await open_desk(account, storage)
     stopped = await stop_account(
         desk,
         reason=reason,
-        flatten=rules if flatten else None,
+        flatten=FlattenRules(limit_band_pct=limit_band_pct) if flatten else None,
         clock=wall_clock,
         actor=f"stop-trading {runtime.flow_run.name}",
     )

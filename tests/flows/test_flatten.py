@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL
@@ -16,9 +18,10 @@ from prefect.settings import PREFECT_API_URL
 from adapters.ib.broker import IbBroker
 from blocks.desk import open_desk, wall_clock
 from tasks.stop import Stopped, stop_account
-from tests.flows.desk_process import Moment, StopAt, start_flow
-from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder
+from tests.flows.desk_process import SENT_TWICE, WIRE, Moment, StopAt, start_flow
+from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy
 from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
+from tests.flows.test_kill import killed_everywhere
 from trading.orders.executions import ExecutionReport
 from trading.orders.flatten import FlattenRules
 from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus
@@ -51,7 +54,7 @@ async def test_a_stop_in_the_middle_of_a_batch_at_ib_leaves_no_order_no_position
             answer = await super().submit(order)
             if len(day.gateway.accepted) == 7 and not stops:
                 stops.append(asyncio.create_task(stopped(desk, lambda: day.now)))
-                while not desk.ledger.halts.status():
+                while not desk.ledger.halts.status():  # noqa: ASYNC110 - it is in the ledger that it is seen
                     await asyncio.sleep(0.01)
             return answer
 
@@ -122,14 +125,14 @@ async def test_the_paper_account_is_flattened_in_its_own_time(fresh_desk: DeskFo
 def test_a_trader_that_is_stopped_in_the_middle_of_a_batch_is_ended_and_its_account_flattened_without_prefect(
     fresh_desk: DeskFolder, tmp_path: Path
 ):
-    desk = asyncio.run(_copy(fresh_desk, tmp_path))
+    desk = asyncio.run(a_copy(fresh_desk, tmp_path / "desk"))
     parameters = {"session": WEDNESDAY, "account": desk.account_block, "storage": desk.storage}
     frozen = start_flow(
         PREFECT_API_URL.value(),
         TRADE,
         parameters,
         desk.home,
-        StopAt(step="wire", moment=Moment.BEFORE, signal=signal.SIGSTOP),
+        StopAt(step=WIRE, moment=Moment.BEFORE, signal=signal.SIGSTOP),
     )
     frozen.wait_until_stopped()
 
@@ -144,7 +147,24 @@ def test_a_trader_that_is_stopped_in_the_middle_of_a_batch_is_ended_and_its_acco
     assert {o.ord_status for o in desk.orders().values()} == {OrdStatus.EXPIRED}
 
 
-async def _copy(prepared: DeskFolder, home: Path) -> DeskFolder:
-    from tests.flows.desks import a_copy
+@pytest.mark.slow
+def test_a_flatten_killed_at_any_step_and_done_again_sells_everything_once(invested_desk: DeskFolder, tmp_path: Path):
+    parameters = {"reason": "enough", "account": invested_desk.account_block, "flatten": True}
 
-    return await a_copy(prepared, home / "desk")
+    problems = killed_everywhere(invested_desk, tmp_path, STOP, parameters, what_was_flattened)
+
+    assert not problems, "\n".join(problems)
+
+
+def what_was_flattened(desk: DeskFolder) -> dict[str, Any]:
+    """Return what was bought and sold, as the broker's own tables have it."""
+    assert not (desk.home / SENT_TWICE).exists(), "an order was sent to a broker that had it"
+    traded: dict[str, dict[str, Decimal]] = {"buy": defaultdict(Decimal), "sell": defaultdict(Decimal)}
+    for row in desk.rows("paper_report"):
+        if row.exec_type == "trade":
+            traded[row.side][row.symbol] += Decimal(row.last_qty)
+    assert traded["buy"] == traded["sell"], "not everything was sold once"
+    assert desk.ledger.facts.books(desk.account, wall_clock()).held() == {}
+    assert not desk.ledger.journal.orders(desk.account, open_only=True)
+    assert desk.ledger.halts.recorded(desk.account) is not None
+    return {"sold": traded["sell"]}
