@@ -20,7 +20,6 @@ import psutil
 from adapters.heartbeats import Heartbeat, heartbeats
 from cli.children import start_child, stop_child
 from cli.prepare import ledger_place
-from cli.stop import is_being_stopped
 from trading.alerts import Alert, Severity
 from trading.errors import TradingError
 
@@ -148,6 +147,15 @@ def run_stop(home: Path, need: Need) -> int:
     command = [sys.executable, "-c", _OPENBELL, "stop", "--reason", need.reason, *option]
     environment = os.environ | {"OPENBELL_HOME": str(home)}
     return subprocess.run(command, env=environment, timeout=_PATIENCE_SECONDS, check=False).returncode
+
+
+def is_being_stopped(stop_file: Path) -> bool:
+    """Tell whether the STOP file is that of a command which is at work: the rest is left to it."""
+    try:
+        # Another process that was given the number since has begun after the file was written.
+        return psutil.Process(int(stop_file.read_text())).create_time() <= stop_file.stat().st_mtime + 1
+    except (ValueError, OSError, psutil.NoSuchProcess):
+        return False
 
 
 def _stop_file(path: Path) -> Need | None:
