@@ -35,6 +35,7 @@ BENCHMARKS = {
     "ib.order": "benchmarks.ib_orders:orders",
     "ib.recover": "benchmarks.ib_recovery:recover",
     "ib.stop": "benchmarks.ib_stop:stop",
+    "ib.stop200": "benchmarks.ib_stop:stop_many",
     "ib.ticks": "benchmarks.ib_ticks:ticks",
     "iqfeed.ticks": "benchmarks.iqfeed:ticks",
     "options.iv": "benchmarks.options:european_volatilities",

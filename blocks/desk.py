@@ -11,16 +11,18 @@ from prefect.settings import get_current_settings
 from adapters.ib.ib_settings import Role
 from adapters.prefect_server import require_protected
 from adapters.sql.ledger import Ledger as Ledger
+from adapters.stored_bars import StoredBars
 from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerAccount, Mode, Surroundings
 from blocks.desk_storage import DeskStorage
+from blocks.kept_accounts import keep_account, kept_account
 from blocks.routes import Route, keep_route
 from blocks.session_trail import SessionTrail
 from trading.broker import Broker
-from trading.errors import InvalidValue
+from trading.errors import InvalidValue, TradingError
 from trading.market import bars
 from trading.market.calendars import TradingCalendar
-from trading.market.instruments import Instrument
+from trading.market.instruments import Equity, Instrument
 from trading.market.universes import Universe
 
 Clock = Callable[[], datetime]
@@ -52,6 +54,14 @@ class Market:
             calendar=TradingCalendar(settings.mic),
             universe=settings.universe(),
         )
+
+    @classmethod
+    def stored(cls, settings: BarSource, storage: DeskStorage, currency: str) -> Self:
+        """Wire what the desk has stored of the source in its place."""
+        store = storage.store()
+        listed = {s: Equity(symbol=s, mic=settings.mic, currency=currency) for s in settings.symbols}
+        source = StoredBars(store, settings.name, listed)
+        return cls(settings=settings, source=source, store=store, calendar=TradingCalendar(settings.mic))
 
     def with_fallbacks(self, others: Sequence[BarSource], ledger: Ledger) -> Self:
         """Return it with others behind the source, which stand in for it."""
@@ -129,12 +139,29 @@ async def open_desk(account: str, storage: str) -> Desk:
     places = await load(DeskStorage, storage)
     if not settings.is_simulated:
         keep_route(places.home, Route(account=settings.account, settings=settings.ib))
+    keep_account(places.home, settings)
     return Desk(
         account=settings,
         storage=places,
         ledger=Ledger.of(places),
         market=Market.of(settings.bar_source, places),
     )
+
+
+def open_kept_desk(account: str, places: DeskStorage) -> Desk | None:
+    """Wire the desk by what the account was last opened with, without asking Prefect; None when it never was.
+
+    Raises:
+        InvalidValue: what was kept cannot be read.
+    """
+    settings = kept_account(places.home, account)
+    if settings is None:
+        return None
+    try:
+        market = Market.of(settings.bar_source, places)
+    except TradingError:  # its provider wants a key, or a file that is gone
+        market = Market.stored(settings.bar_source, places, settings.currency)
+    return Desk(account=settings, storage=places, ledger=Ledger.of(places), market=market)
 
 
 async def load(kind: type[B], name: str) -> B:

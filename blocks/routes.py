@@ -1,13 +1,12 @@
 """Routes: how each account's broker is reached, as plain files, since pulling the plug must not need Prefect."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from adapters.ib.ib_settings import IbSettings
+from adapters.private_file import write_private
 from trading.errors import InvalidValue
 
 FOLDER = "brokers"
@@ -28,12 +27,7 @@ def keep_route(home: Path, route: Route) -> None:
     content = _SETTINGS.dump_json(route.settings, indent=1)
     if path.exists() and path.read_bytes() == content:
         return
-    path.parent.mkdir(exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    Path(draft).replace(path)
+    write_private(path, content)
 
 
 def known_routes(home: Path) -> tuple[Route, ...]:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from cyclopts import App, Parameter
 
 from cli.prepare import PREFECT_PORT, home_folder, prepare
 from cli.shell import open_ledger, person, prefect, say
-from trading.errors import InvalidValue, LedgerError, TradingError
+from trading.errors import InvalidValue, TradingError
 
 if TYPE_CHECKING:
     pass
@@ -106,12 +107,18 @@ def backfill(
 
 
 @app.command
-def up(*, port: Port = PREFECT_PORT) -> int:
+def up(
+    *,
+    port: Port = PREFECT_PORT,
+    lost_after_seconds: Annotated[
+        float, Parameter(help="A process with orders at work is stopped when it was not heard for so long.")
+    ] = 60.0,
+) -> int:
     """Run the desk: Prefect's server and worker, settings and schedules; Ctrl-C ends it in order."""
     from cli.up import up as run_up
 
     home = home_folder()
-    return run_up(home, port, prepare=lambda: prepare(home))
+    return run_up(home, port, prepare=lambda: prepare(home), lost_after_seconds=lost_after_seconds)
 
 
 @app.command
@@ -256,34 +263,31 @@ def approve(
 
 
 @app.command
-def stop(*, reason: str = "stopped by hand", port: Port = PREFECT_PORT) -> None:
-    """Halt the desk: nothing new is sent, and working orders are canceled; it holds until resumed."""
-    from cli.stop import NotAllCanceled, cancel_working, pull_the_plug
+def stop(
+    *,
+    reason: str = "stopped by hand",
+    account: Annotated[str | None, Parameter(help="Only this account; by default the whole desk.")] = None,
+    flatten: Annotated[bool, Parameter(negative=(), help="Also close all that is held.")] = False,
+    limit_band_pct: Annotated[
+        Decimal | None,
+        Parameter(help="Close by limit orders this far beyond the last price, in per cent; else by market orders."),
+    ] = None,
+    port: Port = PREFECT_PORT,
+) -> None:
+    """Halt the desk: nothing new is sent, working orders are canceled, positions closed if asked, until resumed."""
+    from cli.stop import StopRequest
+    from cli.stop import stop as stop_desk
 
-    home = home_folder()
-    stop_file = home / "STOP"
-    by_hand = stop_file.exists()
-    if home.is_dir():
-        stop_file.touch()  # halts at once, and needs no ledger
-        for line in asyncio.run(pull_the_plug(home)):
-            say(line, markup=False)
-    try:
-        ledger = open_ledger()
-        ledger.halts.halt("desk", reason, person(), datetime.now(UTC))
-    except LedgerError:
-        say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
-        raise
-    if not by_hand:
-        stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
-    say("[bold red]The desk is halted.[/bold red] Nothing is sent until `openbell resume --reason TEXT`.")
-    accounts = [a for a in ledger.journal.accounts() if ledger.journal.orders(a, open_only=True)]
-    if accounts:
-        with prefect(home, port):
-            lines, unsafe = asyncio.run(cancel_working(accounts))
-        for line in lines:
-            say(line, markup=False)
-        if unsafe:
-            raise NotAllCanceled(unsafe)
+    stop_desk(
+        StopRequest(
+            home=home_folder(),
+            port=port,
+            reason=reason,
+            account=account,
+            flatten=flatten,
+            limit_band_pct=limit_band_pct,
+        )
+    )
 
 
 @app.command
@@ -305,10 +309,14 @@ def arm(
 
 
 @app.command
-def resume(*, reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")]) -> None:
+def resume(
+    *,
+    reason: Annotated[str, Parameter(help="Why it may trade again; kept in the audit trail.")],
+    account: Annotated[str | None, Parameter(help="An account that was stopped alone; else the desk.")] = None,
+) -> None:
     """Let the desk trade again."""
-    open_ledger().halts.resume("desk", reason, person(), datetime.now(UTC))
-    say("The desk may trade again.")
+    open_ledger().halts.resume(account or "desk", reason, person(), datetime.now(UTC))
+    say(f"{f'Account {account}' if account else 'The desk'} may trade again.", markup=False)
 
 
 @app.command

@@ -45,7 +45,8 @@ def _digest(url: str | None) -> str:
     return hashlib.sha256((url or "").encode()).hexdigest()  # the address may hold a password
 
 
-def _desk_storage(home: Path) -> "DeskStorage":
+def desk_storage(home: Path) -> "DeskStorage":
+    """Return where the desk of that folder keeps things; its folder is made when it is missing."""
     from pydantic import SecretStr
 
     from blocks.desk_storage import DeskStorage
@@ -78,7 +79,7 @@ async def prepare(home: Path, *, move_ledger: bool = False) -> None:
         await kind.aregister_type_and_schema()
     if move_ledger:
         _told(home).unlink(missing_ok=True)
-    storage = _desk_storage(home)
+    storage = desk_storage(home)
     saved = await _saved(DeskStorage, "desk")
     if saved is not None:
         storage = storage.model_copy(update={"alerts": saved.alerts})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.approve import waiting_rows
+from cli.watchdog import watchdog_row
 from trading.risk.restrictions import RestrictionKind
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def status_rows(ledger: "Ledger", home: Path) -> dict[str, list[dict[str, Any]]]
             {
                 "home": home,
                 "trades": "NO" if halts else "in part" if in_part else "yes",
+                "watchdog": watchdog_row(home, now),
                 "alerts not delivered": len(due),
             }
         ],

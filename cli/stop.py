@@ -1,74 +1,177 @@
-"""Stop: cancel what is working at the broker."""
+"""Stop: cancel what is working at the broker, and close what is held if that is asked; no Prefect server is needed."""
 
 import asyncio
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks.plug import pull_the_plug
 from cli.accounts import block_name
-from trading.errors import TradingError
+from cli.shell import open_ledger, person, prefect, say
+from trading.errors import InvalidValue, LedgerError, TradingError
 
 if TYPE_CHECKING:
+    from adapters.sql.ledger import Ledger
     from blocks.desk import Desk
-    from blocks.routes import Route
+    from blocks.desk_storage import DeskStorage
+    from tasks.stop import Stopped
+    from trading.orders.flatten import FlattenRules
+
+DESK = "desk"
 
 
 class NotAllCanceled(TradingError):
-    """The desk is halted, but some orders may still trade."""
+    """The desk is halted, but some orders may still trade, or positions are held that were to be closed."""
 
     def __init__(self, accounts: Sequence[str]) -> None:
         self.accounts = tuple(accounts)
         super().__init__(
-            f"the desk is halted, but orders of {', '.join(accounts)} may still trade; "
-            "run `openbell stop` again, or cancel them at the broker"
+            f"the desk is halted, but orders of {', '.join(accounts)} may still trade, or what was to be closed is "
+            "held; run `openbell stop` again, or do it at the broker"
         )
 
 
-async def pull_the_plug(home: Path) -> list[str]:
-    """Cancel everything at every gateway that this desk trades at, all at once, with neither Prefect nor the ledger.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """What a person has asked for.
 
-    Returns:
-        A line for each account.
+    Attributes:
+        account: None means all.
+        limit_band_pct: of the closing orders; None sends market orders.
     """
-    from blocks.routes import known_routes
 
-    return list(await asyncio.gather(*(_pull(route) for route in known_routes(home))))
+    home: Path
+    port: int
+    reason: str
+    account: str | None = None
+    flatten: bool = False
+    limit_band_pct: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit_band_pct is not None and not (self.flatten and 0 < self.limit_band_pct < 100):
+            raise InvalidValue("--limit-band-pct", str(self.limit_band_pct), "between 0 and 100, with --flatten")
 
 
-async def _pull(route: "Route") -> str:
-    from adapters.ib.global_cancel import cancel_everything
+def stop(asked: StopRequest) -> None:
+    """Do it, the most urgent first: STOP file, plug, halt, cancel, close.
+
+    Raises:
+        LedgerError: the halt cannot be written; the STOP file stays and halts the desk.
+        NotAllCanceled: something may still trade.
+    """
+    stop_file = asked.home / "STOP"
+    is_mine = asked.account is None and asked.home.is_dir() and _touch(stop_file)
+    for line in asyncio.run(pull_the_plug(asked.home, asked.account)):
+        say(line, markup=False)
+    try:
+        ledger = open_ledger()
+        _halt(ledger, asked)
+    except LedgerError:
+        _touch(stop_file)
+        say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
+        raise
+    if is_mine:
+        stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
+    whom = f"Account {asked.account}" if asked.account else "The desk"
+    option = f" --account {asked.account}" if asked.account else ""
+    say(f"[bold red]{whom} is halted.[/bold red] Nothing is sent until `openbell resume{option} --reason TEXT`.")
+    unsafe = _stop_accounts(ledger, asked)
+    if unsafe:
+        raise NotAllCanceled(unsafe)
+
+
+def _touch(stop_file: Path) -> bool:
+    """Put the STOP file there, which halts at once and needs no ledger; False when a person had."""
+    try:
+        with stop_file.open("x") as file:
+            file.write(str(os.getpid()))  # by which the watchdog knows that somebody is at it
+    except FileExistsError:
+        return False
+    return True
+
+
+def _halt(ledger: "Ledger", asked: StopRequest) -> None:
+    from adapters.sql.fence import force_halt
+
+    scope = asked.account or DESK
+    for ended in force_halt(ledger.engine, ledger.halts, scope, asked.reason, person(), datetime.now(UTC)):
+        say(str(ended), markup=False)
+
+
+def _stop_accounts(ledger: "Ledger", asked: StopRequest) -> list[str]:
+    """Stop each account that may have something to stop, and return those of which something is left."""
+    known = ledger.journal.accounts() if asked.account is None else (asked.account,)
+    accounts = [a for a in known if asked.flatten or ledger.leases.held_by(a) or _works(ledger, a)]
+    if not accounts:
+        return []
+    from cli.prefect_server import adopt, client_environment
+
+    # Read when Prefect is imported, as the blocks are made of it; no server is asked.
+    adopt(client_environment(asked.home, asked.port))
+    return [account for account in accounts if not _stop_account(account, asked)]
+
+
+def _works(ledger: "Ledger", account: str) -> bool:
+    return bool(ledger.journal.orders(account, open_only=True))
+
+
+def _stop_account(account: str, asked: StopRequest) -> bool:
+    from cli.prepare import desk_storage
 
     try:
-        await cancel_everything(route.settings)
+        desk = _kept_desk(account, desk_storage(asked.home))
+        if desk is None:  # never opened by this version: only Prefect knows its settings
+            with prefect(asked.home, asked.port):
+                stopped = asyncio.run(_stop_saved(account, asked))
+        else:
+            stopped = asyncio.run(_stop(desk, asked))
     except TradingError as exc:
-        return f"{route.account}: {exc}"
-    return f"{route.account}: the gateway was told to cancel everything"
+        say(f"{account}: {exc}", markup=False)
+        return False
+    for line in stopped.lines():
+        say(line, markup=False)
+    return stopped.is_safe
 
 
-async def cancel_working(accounts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Ask each account's broker to cancel every working order; a failing account does not keep the others from it.
+def _kept_desk(account: str, places: "DeskStorage") -> "Desk | None":
+    from blocks.desk import open_kept_desk
 
-    Returns:
-        A line for each account, and the accounts of which something may still trade.
-    """
-    from blocks.desk import wall_clock
-    from tasks.cancel import cancel_orders
-
-    lines, unsafe = [], []
-    for account in accounts:
-        try:
-            done = await cancel_orders((await _desk_of(account)).as_stopper(), wall_clock)
-        except TradingError as exc:
-            lines.append(f"{account}: {exc}")
-            unsafe.append(account)
-            continue
-        lines += [f"{account}: {done.done} orders canceled or done, {done.still_open} still open", *done.errors]
-        if done.still_open:
-            unsafe.append(account)
-    return lines, unsafe
+    try:
+        return open_kept_desk(account, places)
+    except InvalidValue as exc:
+        say(str(exc), markup=False)
+        return None
 
 
-async def _desk_of(account: str) -> "Desk":
+async def _stop_saved(account: str, asked: StopRequest) -> "Stopped":
     from blocks.desk import open_desk
 
-    return await open_desk(await block_name(account), "desk")
+    return await _stop(await open_desk(await block_name(account), "desk"), asked)
+
+
+async def _stop(desk: "Desk", asked: StopRequest) -> "Stopped":
+    from blocks.desk import wall_clock
+    from tasks.stop import stop_account
+
+    return await stop_account(
+        desk,
+        reason=asked.reason,
+        flatten=_rules(asked),
+        clock=wall_clock,
+        actor=person(),
+        say=_plainly,
+    )
+
+
+def _rules(asked: StopRequest) -> "FlattenRules | None":
+    from trading.orders.flatten import FlattenRules
+
+    return FlattenRules(limit_band_pct=asked.limit_band_pct) if asked.flatten else None
+
+
+def _plainly(line: str) -> None:
+    say(line, markup=False)

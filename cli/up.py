@@ -27,6 +27,7 @@ from cli.prefect_server import (
     server_log_path,
 )
 from cli.prepare import PREFECT_PORT
+from cli.watchdog import LOST_AFTER_SECONDS, KeptWatchdog, start_watchdog
 from trading.errors import TradingError
 
 if TYPE_CHECKING:  # Prefect is imported once the environment is set
@@ -51,11 +52,13 @@ def up(
     *,
     prepare: Callable[[], Awaitable[None]] | None = None,
     prefect_file: Path = PREFECT_FILE,
+    lost_after_seconds: float = LOST_AFTER_SECONDS,
 ) -> int:
     """Run the desk until Ctrl-C or SIGTERM, and return the exit code: 0 when it was drained, else 1.
 
     Args:
         prepare: awaited when the server is healthy, before anything is deployed (save blocks, migrate the ledger).
+        lost_after_seconds: a process with orders at work that was not heard for so long is stopped.
     """
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop takes both over: stop the server too
@@ -63,7 +66,8 @@ def up(
     try:
         with running_server(home, port, alone=True) as server:
             adopt(client_environment(home, server.port))
-            asyncio.run(_run_desk(server, console, prepare, prefect_file))
+            watchdog = KeptWatchdog(lambda: start_watchdog(home, watchdog_log_path(home), lost_after_seconds))
+            asyncio.run(_run_desk(server, console, prepare, prefect_file, watchdog))
     except TradingError as exc:
         console.print(f"[red]The desk is down:[/] {escape(str(exc))}", highlight=False)
         return 1
@@ -75,7 +79,11 @@ def up(
 
 
 async def _run_desk(
-    server: PrefectServer, console: Console, prepare: Callable[[], Awaitable[None]] | None, prefect_file: Path
+    server: PrefectServer,
+    console: Console,
+    prepare: Callable[[], Awaitable[None]] | None,
+    prefect_file: Path,
+    watchdog: KeptWatchdog,
 ) -> None:
     from prefect.client.orchestration import get_client
 
@@ -84,13 +92,15 @@ async def _run_desk(
         await prepare()
     async with get_client() as client:
         was_paused = await ensure_work_pool(client)
+        watchdog.look()
         worker = _start_worker(server)
         try:
             await deploy(server, prefect_file)
             await _show(client, server, console, was_paused)
-            await _until_asked(asked, server, worker)
+            await _until_asked(asked, server, worker, watchdog)
         finally:
             await _stop_desk(client, server, worker, console, hurry, was_paused)
+            watchdog.stop()  # last: it looks after those that are being drained too
 
 
 async def _stop_desk(
@@ -133,6 +143,11 @@ def worker_log_path(home: Path) -> Path:
     return prefect_home(home) / "worker.log"
 
 
+def watchdog_log_path(home: Path) -> Path:
+    """Return the file to which the watchdog writes what it has done."""
+    return home / "watchdog.log"
+
+
 def _start_worker(server: PrefectServer) -> "subprocess.Popen[bytes]":
     arguments = ["prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "desk"]
     return start_child(arguments, client_environment(server.home, server.port), worker_log_path(server.home))
@@ -154,8 +169,11 @@ async def deploy(server: PrefectServer, prefect_file: Path = PREFECT_FILE) -> No
         raise DeskNotUp("deployments", f"of {prefect_file} were refused:\n{said.decode().strip()}\n")
 
 
-async def _until_asked(asked: asyncio.Event, server: PrefectServer, worker: "subprocess.Popen[bytes]") -> None:
+async def _until_asked(
+    asked: asyncio.Event, server: PrefectServer, worker: "subprocess.Popen[bytes]", watchdog: KeptWatchdog
+) -> None:
     while not asked.is_set():
+        watchdog.look()
         if worker.poll() is not None:
             raise DeskNotUp(
                 "worker", f"ended by itself ({worker.returncode}); {worker_log_path(server.home)} tells why"

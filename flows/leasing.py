@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from blocks.desk import Desk, wall_clock
+from tasks.beat import beating
 from tasks.place import LEASE_TIME
 from trading.ledger import Lease
 
@@ -19,7 +20,8 @@ async def leasing(desk: Desk, holder: str) -> AsyncIterator[tuple[Desk, Lease]]:
     """
     lease, trader = desk.ledger.leases.acquire(desk.name, holder, LEASE_TIME), desk.as_trader()
     try:
-        yield trader, lease
+        async with beating(desk, holder):
+            yield trader, lease
     finally:
         await trader.broker(wall_clock).close()
         desk.ledger.leases.release(lease)

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
+from tasks.beat import beating
 from tasks.collect import collect_facts
 from tasks.publish import publish_table
 from tasks.tell import tell_unfilled
@@ -26,16 +27,17 @@ async def follow(desk: Desk, times: SessionTimes, until: datetime, clock: Clock)
     It needs no lease: what happened may be recorded by anyone. An order still working then goes on at the broker; the
     reconciliation after the close collects the rest.
     """
-    while True:
-        try:
-            await collect_facts(desk, clock)
-        except BrokerUnavailable as exc:
-            get_run_logger().warning("%s", exc)  # asking is repeated anyway
-        made = desk.ledger.journal.orders(desk.name, session=times.session)
-        orders = tuple(o for o in made if o.new_order.purpose is not OrderPurpose.PROTECT)
-        if clock() >= until or not any(o.ord_status.is_open for o in orders):
-            break
-        await asyncio.sleep(POLL_SECONDS)
+    async with beating(desk, f"follows {desk.name}"):
+        while True:
+            try:
+                await collect_facts(desk, clock)
+            except BrokerUnavailable as exc:
+                get_run_logger().warning("%s", exc)  # asking is repeated anyway
+            made = desk.ledger.journal.orders(desk.name, session=times.session)
+            orders = tuple(o for o in made if o.new_order.purpose is not OrderPurpose.PROTECT)
+            if clock() >= until or not any(o.ord_status.is_open for o in orders):
+                break
+            await asyncio.sleep(POLL_SECONDS)
     tell_unfilled(desk, times.session, orders, clock())
     await publish_table("orders", [_row(o) for o in orders], f"Orders and fills of {desk.name} for {times.session}")
     return orders

@@ -78,7 +78,7 @@ async def place_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence
                 if any(o.new_order.expire_time < clock() for o in linked):
                     _take_back(desk, lease, rest, clock, "it became too late to send")
                     break
-                journal.require_may_send(lease, clock())
+                journal.require_may_send(lease, clock(), linked[0].cl_ord_id)
                 reports += await _send(broker, linked)
                 sent += len(linked)
             except OutcomeUnknown as exc:

@@ -1,8 +1,9 @@
 """Recover: find out what became of every order whose outcome is not known. Nothing is ever assumed."""
 
+import logging
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
 from blocks.desk import Clock, Desk
 from tasks.approve import give_up_unapproved
@@ -13,9 +14,16 @@ from trading.ledger import Lease
 from trading.orders.executions import SendMark
 from trading.orders.orders import Order, OrdStatus
 
+LOGGER = logging.getLogger(__name__)  # also used where there is no run, and so no run's logger
+
 
 @task(name="recover_orders", timeout_seconds=300, cache_policy=NO_CACHE)
 async def recover(desk: Desk, lease: Lease, clock: Clock) -> int:
+    """Ask about every order that is UNKNOWN; see `resolve_unknown`."""
+    return await resolve_unknown(desk, lease, clock)
+
+
+async def resolve_unknown(desk: Desk, lease: Lease, clock: Clock) -> int:
     """Ask the broker about every order that may have been sent and was never answered; return how many stay UNKNOWN.
 
     Found: its reports are recorded. Proven absent, at a broker with a fence: it may be sent again with the same
@@ -39,7 +47,7 @@ async def _resolve(desk: Desk, lease: Lease, broker: Broker, order: Order, clock
     try:
         reports = await broker.find(order.cl_ord_id)
     except (BrokerUnavailable, OutcomeUnknown) as exc:
-        get_run_logger().error("Order %s stays UNKNOWN: %s", order.cl_ord_id, exc)
+        LOGGER.error("Order %s stays UNKNOWN: %s", order.cl_ord_id, exc)
         return False
     if reports:
         desk.ledger.journal.record(reports)

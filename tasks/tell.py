@@ -114,5 +114,18 @@ def tell_second_factor(desk: Desk, session: date, now: datetime) -> None:
     )
 
 
+def tell_stopped(desk: Desk, reason: str, lines: Sequence[str], now: datetime) -> None:
+    """Tell that the account was stopped, what that came to, and how it goes on."""
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"stopped {desk.name} {now.isoformat()}",
+            severity=Severity.CRITICAL,
+            title=f"Account {desk.name} was stopped: {reason}",
+            text="\n".join([*lines, f"It trades again after `openbell resume --account {desk.name} --reason TEXT`."]),
+            raised_at=now,
+        )
+    )
+
+
 def _digest(parts: Sequence[str]) -> str:
     return hashlib.sha256("\x1f".join(sorted(parts)).encode()).hexdigest()[:16]

@@ -151,12 +151,15 @@ class Journal(Protocol):
         """
         ...
 
-    def require_may_send(self, lease: Lease, now: datetime) -> None:
-        """Look once more, just before an order goes on the wire, whether it still may.
+    def require_may_send(self, lease: Lease, now: datetime, cl_ord_id: str | None = None) -> None:
+        """Look once more, just before the order goes on the wire, whether it still may.
+
+        Args:
+            cl_ord_id: which order; None for one that does not flatten.
 
         Raises:
             LeaseLost: the lease was taken over or has expired.
-            DeskHalted: the desk or the account was halted.
+            DeskHalted: the desk or the account was halted, and the order is none that flattens it.
         """
         ...
 

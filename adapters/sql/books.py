@@ -30,6 +30,7 @@ from trading.market.quality import (
 )
 from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport, position_trades
+from trading.orders.flatten import UNATTRIBUTED
 from trading.positions.books import Books, Position, fold_books
 from trading.reconciliation import Break, BreakType, Reconciliation
 
@@ -90,6 +91,13 @@ class SqlFacts:
         """
         with reading(self._engine) as connection:
             return read_positions(connection, account, as_of, book)
+
+    def by_book(self, account: str, as_of: datetime) -> dict[str, dict[str, Decimal]]:
+        """Return what each strategy book of the account holds."""
+        with reading(self._engine) as connection:
+            found = connection.execute(sa.select(ORDER.c.book).where(ORDER.c.account == account).distinct())
+            books = [book for (book,) in found if book != UNATTRIBUTED]
+        return {book: self.held(account, as_of, book) for book in books}
 
     def record_cash(self, movements: Sequence[CashMovement]) -> int:
         """Append the new movements; see `trading.ledger.Facts`."""
@@ -174,8 +182,8 @@ def read_positions(
 ) -> Mapping[str, Position]:
     """Return the positions of a strategy book, or of all of them, as this transaction sees them."""
     ours = sa.select(ORDER.c.cl_ord_id).where(ORDER.c.account == account)
-    if book is not None:
-        ours = ours.where(ORDER.c.book == book)
+    # What no book holds is closed under a name that is none.
+    ours = ours.where(ORDER.c.book != UNATTRIBUTED if book is None else ORDER.c.book == book)
     wanted = (REPORT.c.account == account) & REPORT.c.exec_type.in_(_EXECUTED) & REPORT.c.cl_ord_id.in_(ours)
     actions = [a for a in _actions(connection, account) if a.effective_at <= as_of]
     return fold_books(_executions(connection, wanted), (), actions).positions

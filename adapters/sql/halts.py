@@ -44,6 +44,11 @@ class SqlHalts:
             found = {s: cause for s in scopes if (cause := _last_halt(connection, s)) is not None}
         return found | ({DESK: _file_cause(self._stop_file)} if self._stop_file.exists() else {})
 
+    def recorded(self, scope: str) -> str | None:
+        """Return why the scope, or the whole desk, is halted, as the ledger has it; writes nothing."""
+        with reading(self._engine) as connection:
+            return _last_halt(connection, DESK) or _last_halt(connection, scope)
+
     def halt(self, scope: str, cause: str, actor: str, now: datetime) -> None:
         """Halt the scope (`desk`, or an account) until it is resumed."""
         with writing(self._engine) as connection:

@@ -30,7 +30,7 @@ from adapters.sql.order_rows import (
 from adapters.sql.risk_states import Asked, risk_state
 from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table_of
 from adapters.sql.tables import DecisionRow, RiskDecisionRow
-from trading.errors import InvalidValue, OrderNotOpen, OrderUnknown
+from trading.errors import DeskHalted, InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
 from trading.orders.orders import (
@@ -71,7 +71,8 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, decision.decided_at)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file, decision.decided_at)
+            if not _only_flattens([o.purpose for o in orders]):
+                require_trading(connection, lease.account, self._stop_file, decision.decided_at)
             _require_account(lease, {decision.account, *(o.account for o in orders)})
             known = _decision(connection, decision.account, decision.session, decision.book)
             if known is not None:
@@ -90,25 +91,27 @@ class SqlJournal:
         note_stop_file(self._engine, self._stop_file, now)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file, now)
-            for order in _orders_to_mark(connection, lease, cl_ord_ids):
+            orders = _orders_to_mark(connection, lease, cl_ord_ids)
+            if not _only_flattens([o.new_order.purpose for o in orders]):
+                require_trading(connection, lease.account, self._stop_file, now)
+            for order in orders:
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
             require_approved(connection, cl_ord_ids)
             # No state is derived anew: what may be sent was PENDING_NEW and is so still.
             _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
 
-    def require_may_send(self, lease: Lease, now: datetime) -> None:
-        """Look once more, just before an order goes on the wire, whether it still may.
-
-        Raises:
-            LeaseLost: the lease was taken over or has expired.
-            DeskHalted: the desk or the account was halted.
-        """
+    def require_may_send(self, lease: Lease, now: datetime, cl_ord_id: str | None = None) -> None:
+        """Look once more whether an order may go on the wire; see `trading.ledger.Journal`."""
         note_stop_file(self._engine, self._stop_file, now)
         with reading(self._engine) as connection:
             require_lease(connection, lease)
-            require_trading(connection, lease.account, self._stop_file, now)
+            try:
+                require_trading(connection, lease.account, self._stop_file, now)
+            except DeskHalted:
+                recorded = connection.execute(sa.select(ORDER.c.purpose).where(ORDER.c.cl_ord_id == cl_ord_id))
+                if not _only_flattens(recorded.scalars().all()):
+                    raise
 
     def mark(self, lease: Lease, cl_ord_id: str, mark: SendMark, now: datetime, text: str) -> None:
         """Record what became of a sending; see `trading.ledger.Journal`."""
@@ -247,6 +250,11 @@ class SqlJournal:
             fold_states(connection, connection.execute(sa.select(ORDER.c.cl_ord_id)).scalars().all())
             after = {tuple(row) for row in connection.execute(sa.select(STATE))}
         return len(after - before)
+
+
+def _only_flattens(purposes: Sequence[str]) -> bool:
+    """Tell whether there is something to be sent, and all of it closes positions: that alone goes on in a halt."""
+    return bool(purposes) and all(purpose == OrderPurpose.FLATTEN for purpose in purposes)
 
 
 def _require_account(lease: Lease, accounts: Collection[str]) -> None:

@@ -60,12 +60,18 @@ class SqlLeases:
                 return None
         return Lease(account=account, token=row.token, holder=row.holder, expires_at=row.expires_at)
 
+    def held_by(self, account: str) -> str | None:
+        """Return who has taken the lease and never given it back, though it may have expired; None when nobody."""
+        wanted = sa.select(LEASE.c.holder).where(LEASE.c.account == account, LEASE.c.process != "")
+        with reading(self._engine) as connection:
+            return connection.execute(wanted).scalar_one_or_none()
+
     def release(self, lease: Lease) -> None:
         """Give the lease back; see `trading.ledger.Leases`."""
         with writing(self._engine) as connection:
             mine = (LEASE.c.account == lease.account) & (LEASE.c.token == lease.token)
             # A new token too: what was given back cannot be renewed.
-            values = {"token": lease.token + 1, "expires_at": database_time(connection)}
+            values = {"token": lease.token + 1, "process": "", "expires_at": database_time(connection)}
             connection.execute(sa.update(LEASE).where(mine).values(**values))
 
 
@@ -88,15 +94,21 @@ def _this_process() -> str:
 
 def _is_dead(process: str) -> bool:
     """Tell whether a process of this machine is proven gone; nothing can be proven of another machine's."""
+    return process.rsplit(" ", 2)[0] == _machine() and process_of(process) is None
+
+
+def process_of(process: str) -> psutil.Process | None:
+    """Return the process that a lease names; None where it is gone, or of another machine."""
     machine, pid, created = process.rsplit(" ", 2)
     if machine != _machine():
-        return False
+        return None
     try:
         found = psutil.Process(int(pid))
         # Creation times are told relative to the boot, whose time is corrected now and then by a little.
-        return abs(found.create_time() - float(created)) > 2 or found.status() == psutil.STATUS_ZOMBIE
+        is_another = abs(found.create_time() - float(created)) > 2
+        return None if is_another or found.status() == psutil.STATUS_ZOMBIE else found
     except psutil.NoSuchProcess:
-        return True
+        return None
 
 
 def _machine() -> str:

@@ -58,10 +58,12 @@ def risk_state(
     """
     restrictions = active_restrictions(connection, asked.account, asked.now)
     trades = _trades(connection, asked, inputs)
+    stated = inputs.stated
+    held = read_books(connection, asked.account, asked.as_of).held() if stated is None else dict(stated)
     return RiskState(
         equity=asked.equity,
         cash=asked.cash,
-        held=_without(read_books(connection, asked.account, asked.as_of).held(), asked.but_for),
+        held=_without(held, asked.but_for),
         marks=inputs.marks,
         working=working,
         orders_today=len(today) + changes_today,

@@ -58,6 +58,7 @@ class RiskInputs:
         day_trades_since: the first of the five sessions that day trades count in; None counts the ten days before.
         portfolio: measures that have limits; None when none has. It is copied before anything is counted.
         approval: when a person must approve the orders; None: no person is asked.
+        stated: what the broker states to be held, by which the orders of a stopped desk are judged; None elsewhere.
     """
 
     limits: RiskLimits
@@ -70,3 +71,4 @@ class RiskInputs:
     day_trades_since: date | None = None
     portfolio: PortfolioMeasures | None = None
     approval: ApprovalTerms | None = None
+    stated: Mapping[str, Decimal] | None = None

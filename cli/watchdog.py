@@ -1,0 +1,218 @@
+"""The watchdog: a process beside the desk that looks, a few times a second, whether somebody must stop it.
+
+It acts on a STOP file, and on a process that has orders at work and is not heard any more. To act is to run
+`openbell stop` in a process of its own, so that nothing of it can keep the watchdog from looking. It needs no Prefect.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+
+from adapters.heartbeats import Heartbeat, heartbeats
+from cli.children import start_child, stop_child
+from cli.prepare import ledger_place
+from trading.alerts import Alert, Severity
+from trading.errors import TradingError
+
+LOGGER = logging.getLogger("watchdog")
+LOST_AFTER_SECONDS = 60.0
+_LOOK_SECONDS = 0.25
+_TRY_AGAIN = timedelta(seconds=10)  # what failed is not tried four times a second
+_PATIENCE_SECONDS = 600.0
+_BLIND_AFTER = timedelta(seconds=10)
+_OPENBELL = "from cli.openbell import main; main()"  # what the `openbell` script runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Why something must be stopped.
+
+    Attributes:
+        account: None means the whole desk.
+        key: what is acted on; once done it is not done again.
+    """
+
+    reason: str
+    key: str
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is watched, and what was done.
+
+    Attributes:
+        done: key of the STOP file that was acted on.
+        failed: key of what could not be done, and `failed_at` when.
+    """
+
+    home: Path
+    lost_after: timedelta
+    done: str = ""
+    failed: str = ""
+    failed_at: datetime | None = None
+
+    def need(self, now: datetime) -> Need | None:
+        """Return what must be stopped first, or None; forgets processes that have died with nothing at work."""
+        found = _stop_file(self.home / "STOP") or _lost(self.home, now, self.lost_after)
+        if found is None or found.key == self.done:
+            return None
+        is_too_early = self.failed_at is not None and now - self.failed_at < _TRY_AGAIN
+        return None if found.key == self.failed and is_too_early else found
+
+    def after(self, need: Need, now: datetime, *, done: bool) -> "Watch":
+        """Return it with what has been done, or could not be."""
+        return replace(self, done=need.key) if done else replace(self, failed=need.key, failed_at=now)
+
+
+def state_path(home: Path) -> Path:
+    """Return the file that the watchdog touches at each look."""
+    return home / "watchdog.json"
+
+
+def watchdog_row(home: Path, now: datetime) -> str:
+    """Say whether the watchdog looks."""
+    try:
+        told, looked_at = json.loads(state_path(home).read_bytes()), state_path(home).stat().st_mtime
+        is_alive = abs(psutil.Process(told["pid"]).create_time() - told["created"]) < 2
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return "not running"
+    ago = now - datetime.fromtimestamp(looked_at, UTC)
+    if not is_alive:
+        return "not running"
+    return f"HANGS, last looked {ago.total_seconds():.0f} s ago" if ago > _BLIND_AFTER else "looks"
+
+
+def start_watchdog(home: Path, log: Path, lost_after_seconds: float) -> "subprocess.Popen[bytes]":
+    """Start it as a child."""
+    return start_child(["cli.watchdog", str(home), str(lost_after_seconds)], {"OPENBELL_HOME": str(home)}, log)
+
+
+@dataclass(slots=True)
+class KeptWatchdog:
+    """The watchdog's process, started again when it ends by itself."""
+
+    start: Callable[[], "subprocess.Popen[bytes]"]
+    child: "subprocess.Popen[bytes] | None" = None
+
+    def look(self) -> None:
+        """Start it when it does not run."""
+        if self.child is None or self.child.poll() is not None:
+            self.child = self.start()
+
+    def stop(self) -> None:
+        """End it."""
+        if self.child is not None:
+            stop_child(self.child)
+
+
+def main(home: Path, lost_after: timedelta) -> None:
+    """Look until the process is ended; whatever goes wrong is logged, and looked at again."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    watch = Watch(home=home, lost_after=lost_after, done=_remembered(home))
+    _remember(watch)
+    while True:
+        try:
+            watch = _look(watch)
+            os.utime(state_path(home))
+        except Exception:  # a face: who watches must not end by what it sees
+            LOGGER.exception("Could not look")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _look(watch: Watch) -> Watch:
+    need = watch.need(datetime.now(UTC))
+    if need is None:
+        return watch
+    code = run_stop(watch.home, need)
+    LOGGER.warning("%s: `openbell stop` ended with %d", need.reason, code)
+    watch = watch.after(need, datetime.now(UTC), done=code == 0)
+    _remember(watch)
+    _tell(watch.home, need, done=code == 0)
+    return watch
+
+
+def run_stop(home: Path, need: Need) -> int:
+    """Run `openbell stop` for it and return its exit code."""
+    option = ["--account", need.account] if need.account else []
+    command = [sys.executable, "-c", _OPENBELL, "stop", "--reason", need.reason, *option]
+    environment = os.environ | {"OPENBELL_HOME": str(home)}
+    return subprocess.run(command, env=environment, timeout=_PATIENCE_SECONDS, check=False).returncode
+
+
+def is_being_stopped(stop_file: Path) -> bool:
+    """Tell whether the STOP file is that of a command which is at work: the rest is left to it."""
+    try:
+        # Another process that was given the number since has begun after the file was written.
+        return psutil.Process(int(stop_file.read_text())).create_time() <= stop_file.stat().st_mtime + 1
+    except (ValueError, OSError, psutil.NoSuchProcess):
+        return False
+
+
+def _stop_file(path: Path) -> Need | None:
+    if not path.exists() or is_being_stopped(path):
+        return None
+    return Need(reason=f"the file {path} is there", key=f"STOP {path.stat().st_mtime_ns}")
+
+
+def _lost(home: Path, now: datetime, lost_after: timedelta) -> Need | None:
+    for heartbeat in heartbeats(home):
+        if heartbeat.is_lost(now, lost_after):
+            if _has_orders_at_work(home, heartbeat):
+                ago = f"{(now - heartbeat.beat_at).total_seconds():.0f} s"
+                reason = f"{heartbeat.holder} has orders at work and was not heard for {ago}"
+                return Need(reason=reason, key=heartbeat.beat_at.isoformat(), account=heartbeat.account)
+            heartbeat.path.unlink(missing_ok=True)
+    return None
+
+
+def _has_orders_at_work(home: Path, heartbeat: Heartbeat) -> bool:
+    from adapters.sql.ledger import Ledger
+
+    try:
+        open_orders = Ledger.of(ledger_place(home)).journal.orders(heartbeat.account, open_only=True)
+    except TradingError as exc:
+        LOGGER.warning("The ledger cannot be asked, so there may be orders at work: %s", exc)
+        return True
+    return any(not order.may_be_sent for order in open_orders)
+
+
+def _tell(home: Path, need: Need, *, done: bool) -> None:
+    from adapters.sql.ledger import Ledger
+
+    option = f" --account {need.account}" if need.account else ""
+    outcome = "Everything was canceled." if done else "NOT everything could be canceled; look at the broker."
+    alert = Alert(
+        fingerprint=f"watchdog {need.key}",
+        severity=Severity.CRITICAL,
+        title=f"The watchdog stopped {need.account or 'the desk'}",
+        text=f"{need.reason}. {outcome} It trades again after `openbell resume{option} --reason TEXT`.",
+        raised_at=datetime.now(UTC),
+    )
+    Ledger.of(ledger_place(home)).outbox.raise_alert(alert)
+
+
+def _remembered(home: Path) -> str:
+    try:
+        return str(json.loads(state_path(home).read_bytes())["done"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _remember(watch: Watch) -> None:
+    told = {"pid": os.getpid(), "created": psutil.Process().create_time(), "done": watch.done}
+    state_path(watch.home).touch(mode=0o600)
+    state_path(watch.home).write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), timedelta(seconds=float(sys.argv[2])))
