@@ -140,6 +140,7 @@ async def test_an_answer_that_makes_no_sense_is_asked_for_again(asking):
     assert desk.at_broker() == ["KO"]
 
 
+@pytest.mark.slow
 async def test_after_a_kill_while_paused_the_next_run_asks_again(asking):
     desk = await asking()
     parameters = {"session": WEDNESDAY, "account": desk.account_block, "storage": desk.storage}
