@@ -23,7 +23,7 @@ class Guarded:
 
     Attributes:
         without: symbols held that cannot be protected, each with the reason.
-        left_alone: symbols in which nothing may be changed now, each with the reason.
+        left_alone: symbols in which what rests stays as it is, each with the reason.
         marks: last price of all that is held or ordered in the account.
     """
 
@@ -69,7 +69,8 @@ def look_at(
     )
     others = [o for o in open_orders if o.new_order.purpose is not OrderPurpose.PROTECT and not o.may_be_sent]
     sides = {p.symbol: p.side for p in protections}
-    alone = {o.new_order.symbol: f"order {o.cl_ord_id} is UNKNOWN" for o in others if o.ord_status is OrdStatus.UNKNOWN}
+    unknown = [o for o in others if o.ord_status is OrdStatus.UNKNOWN]
+    alone = without | {s: f"order {o.cl_ord_id} is UNKNOWN" for o in unknown for s in o.new_order.symbols}
     for order in (o for o in others if o.new_order.book == book):
         for part in order.new_order.parts():
             if sides.get(part.symbol) is part.side:

@@ -159,9 +159,10 @@ def _findings(guarded: Guarded, change: ProtectiveChange, stuck: Mapping[str, st
         for p in change.place
         if p.passed and p.symbol not in stuck
     )
-    alone = (f"{symbol}: nothing was changed: {why}" for symbol, why in {**change.left_alone, **stuck}.items())
+    alone = {s: why for s, why in {**change.left_alone, **stuck}.items() if s not in guarded.without}
     faults = (fault for p in change.place for fault in p.faults)
-    return (*passed, *alone, *faults, *guarded.without.values())
+    unchanged = (f"{symbol}: nothing was changed: {why}" for symbol, why in alone.items())
+    return (*passed, *unchanged, *faults, *guarded.without.values())
 
 
 def _rejected(desk: Desk, sent: Sequence[str]) -> tuple[str, ...]:
