@@ -15,8 +15,9 @@ class LinkedQuantities:
     """What works on each side of each symbol, where of orders that never both fill only the worst counts.
 
     * Of an OCO list the largest order counts.
-    * Of a book its protective orders count or all its others, whichever are more: the former are canceled, and known
-      to be, before any other order of the book is sent in their symbol.
+    * Of a book its protective orders count or all others that come after them, whichever are more: the former are
+      canceled, and known to be, before any other order of the book is sent in their symbol. A protective order that
+      comes while others work counts beside them.
     * A child closes what its parent opens: while the parent works, only what goes beyond it counts.
     """
 
@@ -41,7 +42,8 @@ class LinkedQuantities:
         if order.contingency_type is ContingencyType.OCO:
             self._lists[_list(order)] = self._lists.get(_list(order), _ZERO) + more
         share = (line, order.book, _protects(order))
-        self._shares[share] = self._shares.get(share, _ZERO) + more
+        if not (_protects(order) and (line, order.book, False) in self._shares):
+            self._shares[share] = self._shares.get(share, _ZERO) + more
         self._parents[order.cl_ord_id, line] = qty
 
     def _in_list(self, order: NewOrderSingle, qty: Decimal) -> Decimal:
@@ -53,10 +55,12 @@ class LinkedQuantities:
         return qty
 
     def _count(self, order: NewOrderSingle, more: Decimal) -> Decimal:
-        line, protects = (order.symbol, order.side), _protects(order)
-        own = self._shares.get((line, order.book, protects), _ZERO)
-        other = self._shares.get((line, order.book, not protects), _ZERO)
-        return max(own + more, other) - max(own, other)
+        if _protects(order):
+            return more
+        line = (order.symbol, order.side)
+        others = self._shares.get((line, order.book, False), _ZERO)
+        rests = self._shares.get((line, order.book, True), _ZERO)
+        return max(others + more, rests) - max(others, rests)
 
 
 def _protects(order: NewOrderSingle) -> bool:

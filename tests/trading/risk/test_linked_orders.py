@@ -62,6 +62,7 @@ def short_of(held: int, working: Sequence[NewOrderSingle]) -> Decimal:
         (100, a_pair(), 0),  # not 100: one cancels the other
         (100, [*a_pair(), an_order("r", Side.SELL, 40)], 0),  # the pair is canceled before the sale is sent
         (100, [*a_pair(), an_order("r", Side.SELL, 140)], 40),
+        (100, [an_order("r", Side.SELL, 40), *a_pair()], 40),  # nothing cancels the sale for the pair
         (100, [*a_pair(), an_order("r", Side.SELL, 40, book="other")], 40),  # another book cancels nothing of ours
         (150, [*a_pair(), *a_pair(50, "other")], 0),
         (0, [PARENT, a_child(100)], 0),
@@ -101,13 +102,23 @@ def books_of_orders(draw: st.DrawFn) -> list[NewOrderSingle]:
 
 
 def ways(orders: Sequence[NewOrderSingle]) -> Iterator[list[NewOrderSingle]]:
-    """Yield every set of orders that may all be filled: one of a list, and of a book protective ones or others."""
+    """Yield every set of orders that may all be filled: one of a list, and none that others have canceled.
+
+    The others of a book cancel its protective orders that were there before the first of them.
+    """
     for chosen in product([True, False], repeat=len(orders)):
         filled = [o for o, taken in zip(orders, chosen, strict=True) if taken]
         lists = [o.list_id for o in filled if o.list_id]
-        kinds = {(o.book, o.side, o.purpose) for o in filled}
-        if len(lists) == len(set(lists)) and len(kinds) == len({(book, side) for book, side, _ in kinds}):
+        if len(lists) == len(set(lists)) and not any(canceled(o, filled, orders) for o in filled):
             yield filled
+
+
+def canceled(order: NewOrderSingle, filled: Sequence[NewOrderSingle], orders: Sequence[NewOrderSingle]) -> bool:
+    """Tell whether the order is a protective one that an order which filled has taken away."""
+    rivals = [o for o in orders if (o.book, o.side) == (order.book, order.side) and o.purpose is not order.purpose]
+    if order.purpose is not OrderPurpose.PROTECT or not rivals:
+        return False
+    return orders.index(order) < orders.index(rivals[0]) and any(o in filled for o in rivals)
 
 
 @given(books_of_orders(), st.integers(-10, 10))
