@@ -157,7 +157,7 @@ def test_a_kept_account_comes_back_without_its_keys(tmp_path: Path):
 
     assert kept is not None
     assert kept.bar_source.api_key is None
-    assert kept.risk_limits == account.risk_limits
+    assert kept.risk_limits.limits == account.risk_limits.limits
     (path,) = (tmp_path / "accounts").iterdir()
     assert "sesame" not in path.read_text()
     assert path.stat().st_mode & 0o077 == 0
