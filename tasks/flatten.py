@@ -7,7 +7,7 @@ is held less what already works to close it.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,8 +20,9 @@ from tasks.last_prices import known_prices
 from tasks.place import BATCH, LEASE_TIME, place_batch
 from tasks.recover import resolve_unknown
 from trading.broker import AccountStatement
-from trading.errors import BrokerError, LeaseHeld
+from trading.errors import BrokerError, LeaseHeld, MarketDataError
 from trading.ledger import Decision, Lease, Target
+from trading.market.instruments import Instrument
 from trading.market.timetable import SessionTimes, session_times
 from trading.orders.executions import SendMark
 from trading.orders.flatten import UNATTRIBUTED, FlattenRules, Holdings, flatten_orders
@@ -214,7 +215,7 @@ class _Flattening:
             account=self._desk.name,
             session=session,
             decision=name,
-            instruments=self._desk.market.instruments(),
+            instruments=self._instruments(),
             expire_time=self._times.session.close_at,
             transact_time=self._times.place(),
         )
@@ -231,6 +232,13 @@ class _Flattening:
         }
         accepted = {v.cl_ord_id for v in verdicts if v.accepted}
         return [o for o in orders if o.cl_ord_id in accepted]
+
+    def _instruments(self) -> Mapping[str, Instrument]:
+        try:
+            return self._desk.market.instruments()
+        except MarketDataError as exc:
+            self._notes[f"lots and ticks are taken for those of shares: {exc}"] = None
+            return {}
 
     def _decision(
         self,

@@ -5,21 +5,29 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.sql.engine import make_engine
 from adapters.sql.halts import SqlHalts
+from adapters.sql.ledger import Ledger, LedgerPlace
 from adapters.sql.schema import migrate
+from blocks.bar_source import BarSource
+from blocks.broker_account import BrokerAccount, BrokerKind
+from blocks.kept_accounts import keep_account, kept_account
+from blocks.provider_access import Provider
 from blocks.routes import Route, keep_route, known_routes
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewaySettings
 from trading.errors import InvalidValue
+from trading.orders.orders import OrderPurpose, OrdStatus
 
 LIBRARY = os.environ.get("OPENBELL_IB_LIBRARY", "ib_async")
 ORDERS = 20
@@ -114,6 +122,45 @@ async def test_a_ledger_that_cannot_be_written_leaves_the_stop_file_and_the_orde
     assert (home / "STOP").exists()
     assert {order.status for order in gateway.accepted} == {"Cancelled"}
     hanging.disconnect()
+
+
+async def test_what_is_held_is_closed_by_the_journal_with_no_prefect_and_no_bars(home: Path):
+    account = "DU1234567"
+    bars = BarSource(name="raw", provider=Provider.FILES, path=home / "gone", symbols=["KO"])
+    async with Gateway(GatewaySettings(poll_seconds=0)) as gateway:
+        ib = IbSettings(port=gateway.port, library=LIBRARY)
+        settings = BrokerAccount(account=account, broker_kind=BrokerKind.INTERACTIVE_BROKERS, bar_source=bars, ib=ib)
+        keep_account(home, settings)
+        gateway.place_manual("KO", Decimal(300))
+        gateway.place_manual("AAPL", Decimal(-20))
+        gateway.fill_all()
+
+        first = await openbell(home, "stop", "--flatten", "--account", account)
+        again = await openbell(home, "stop", "--flatten", "--account", account, "--limit-band-pct", "2")
+
+        assert first[0] == 0, first
+        assert again[0] == 0, again
+        assert gateway.positions() == {}
+        assert [(o.symbol, o.qty) for o in gateway.accepted[2:]] == [("KO", Decimal(300)), ("AAPL", Decimal(20))]
+    assert list(halted(home)) == [account]
+    orders = Ledger.of(LedgerPlace(home=home)).journal.orders(account)
+    assert {(o.ord_status, o.new_order.purpose) for o in orders} == {(OrdStatus.FILLED, OrderPurpose.FLATTEN)}
+
+
+def test_a_kept_account_comes_back_without_its_keys(tmp_path: Path):
+    key = SecretStr("sesame")
+    bars = BarSource(name="massive", provider=Provider.MASSIVE, symbols=["KO"], api_key=key)
+    account = BrokerAccount(account="paper", bar_source=bars)
+
+    keep_account(tmp_path, account)
+    kept = kept_account(tmp_path, "paper")
+
+    assert kept is not None
+    assert kept.bar_source.api_key is None
+    assert kept.risk_limits.limits == account.risk_limits.limits
+    (path,) = (tmp_path / "accounts").iterdir()
+    assert "sesame" not in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_route_comes_back_as_it_was_kept(tmp_path: Path):

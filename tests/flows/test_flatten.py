@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from adapters.heartbeats import heartbeats
 from adapters.ib.broker import IbBroker
 from blocks.desk import open_desk, wall_clock
+from cli.watchdog import Watch
 from tasks.stop import Stopped, stop_account
 from tests.flows.desk_process import SENT_TWICE, WIRE, Moment, StopAt, start_flow
 from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy
@@ -135,12 +137,16 @@ def test_a_trader_that_is_stopped_in_the_middle_of_a_batch_is_ended_and_its_acco
         StopAt(step=WIRE, moment=Moment.BEFORE, signal=signal.SIGSTOP),
     )
     frozen.wait_until_stopped()
+    later = datetime.now(UTC) + timedelta(minutes=2)
 
-    started = time.monotonic()
+    need = Watch(home=desk.home, lost_after=timedelta(minutes=1)).need(later)
     done = openbell(desk.home, "stop", "--flatten")
 
+    assert need is not None
+    assert need.account == desk.account
+    assert "has orders at work and was not heard" in need.reason
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - started < 60
+    assert heartbeats(desk.home) == ()
     assert "did not end and was killed" in done.stdout
     assert frozen.wait().exit_code in (-signal.SIGKILL, None)
     assert desk.at_broker() == []  # what was never sent is given up
