@@ -21,7 +21,7 @@ def may_add(tally: Tally, asked: Proposal) -> Refusal | None:
 def breaker_lets_add(tally: Tally, asked: Proposal) -> Refusal | None:
     """Refuse to add what a tripped breaker lets only be closed."""
     for restriction in tally.state.restrictions:
-        if restriction.kind is RestrictionKind.CLOSE_ONLY and tally.is_added_to(restriction, asked):
+        if restriction.kind is RestrictionKind.CLOSE_ONLY and tally.added_to(restriction, asked):
             text = f"A breaker lets positions only be closed until it is reset: {restriction.cause}"
             return Refusal(RefusalCode.BREAKER_CLOSE_ONLY, "close only", restriction.cause, text)
     return None

@@ -21,7 +21,7 @@ from decimal import ROUND_CEILING, Decimal
 from trading.orders.orders import NewOrderSingle, OrderPurpose
 from trading.risk import cover_rules, day_rules, exposure_rules, permission_rules, scope_rules, size_rules
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
-from trading.risk.restrictions import RestrictionKind
+from trading.risk.restrictions import Restriction, RestrictionKind
 from trading.risk.risk_state import RiskState as RiskState
 from trading.risk.tally import Proposal, Refusal, Tally
 
@@ -145,23 +145,21 @@ def _cut_by_breaker(tally: Tally, asked: Proposal) -> tuple[Proposal, Refusal | 
     """Return the order at the share of its quantity that tripped breakers leave; what it closes stays whole."""
     if not tally.state.restrictions or asked.order.purpose is OrderPurpose.FLATTEN:
         return asked, None
-    cuts = [
-        (restriction.size_factor, restriction.cause)
-        for restriction in tally.state.restrictions
-        if restriction.kind is RestrictionKind.REDUCE_SIZE
-        and restriction.size_factor is not None
-        and tally.is_added_to(restriction, asked)
-    ]
-    if not cuts:
+    cuts = [(_cut(tally, r, asked), r.cause) for r in tally.state.restrictions]
+    qty, cause = min(cuts)
+    if qty == asked.qty:
         return asked, None
-    factor, cause = min(cuts)
-    lot = tally.lot_size(asked.order.symbol)
-    qty = (asked.closing + (asked.qty - asked.closing) * factor) // lot * lot
-    text = (
-        f"A breaker has cut orders that add to {factor * 100:.4g} % until it is reset, to {qty} of {asked.qty}: {cause}"
-    )
+    text = f"A breaker has cut what orders may add until it is reset, to {qty} of {asked.qty}: {cause}"
     refusal = Refusal(RefusalCode.BREAKER_REDUCED, f"{qty} units", f"{asked.qty} units", text)
     return tally.propose(asked.order, qty), refusal
+
+
+def _cut(tally: Tally, restriction: Restriction, asked: Proposal) -> Decimal:
+    added, factor = tally.added_to(restriction, asked), restriction.size_factor
+    if restriction.kind is not RestrictionKind.REDUCE_SIZE or factor is None or not added:
+        return asked.qty
+    lot, closing = tally.lot_size(asked.order.symbol), asked.qty - added
+    return max((closing + added * factor) // lot * lot, closing)
 
 
 def _largest_fitting(tally: Tally, asked: Proposal) -> Proposal | None:

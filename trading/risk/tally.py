@@ -183,18 +183,21 @@ class Tally:
 
     def adds_in_book(self, asked: Proposal) -> bool:
         """Tell whether the order does more than close what its strategy book holds."""
+        return self._opening_in_book(asked) > 0
+
+    def _opening_in_book(self, asked: Proposal) -> Decimal:
         book = self.books[asked.order.book]
-        return book.after(asked.order, asked.qty)[0].opening > book.before(asked.order).opening
+        return book.after(asked.order, asked.qty)[0].opening - book.before(asked.order).opening
 
     def restricted(self, asked: Proposal, kind: RestrictionKind) -> Iterable[str]:
         """Return the cause of each restriction of that kind which the order falls under."""
         return (r.cause for r in self.state.restrictions if r.kind is kind and _covers(r, asked.order))
 
-    def is_added_to(self, restriction: Restriction, asked: Proposal) -> bool:
-        """Tell whether the order adds exposure to what the restriction is about."""
+    def added_to(self, restriction: Restriction, asked: Proposal) -> Decimal:
+        """Return how much of the order adds to what the restriction is about, and does not close it."""
         if not _covers(restriction, asked.order):
-            return False
-        return self.adds_in_book(asked) if restriction.scope is RiskScope.STRATEGY else asked.adds
+            return _ZERO
+        return self._opening_in_book(asked) if restriction.scope is RiskScope.STRATEGY else asked.qty - asked.closing
 
     def margin_change(self, asked: Proposal) -> Decimal:
         """Return what the order adds to initial margin: what the broker says, or by the rate of the limits."""

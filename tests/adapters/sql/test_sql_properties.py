@@ -2,6 +2,8 @@
 
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
@@ -22,6 +24,8 @@ from trading.orders.executions import ExecType, ExecutionReport, SendMark
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, Side
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskLimits
+from trading.risk.scoped_limits import LimitScope, ScopedLimits, Sector
+from trading.risk.trading_facts import TradingFacts
 
 SYMBOLS = ("AAPL", "IBM", "MSFT")
 PX = Decimal(10)  # of every symbol, always
@@ -33,7 +37,17 @@ LIMITS = RiskLimits(
     max_gross_leverage=Decimal("0.02"),  # of 100,000: 2,000
     max_orders_per_day=3,
     max_notional_per_day=Decimal(2500),
+    max_order_qty=Decimal(79),
+    max_position_qty=Decimal(95),
+    max_participation_pct=Decimal(9),  # of 1,000: 90 of a symbol in a session
+    max_turnover_per_day_pct=Decimal("2.4"),  # of 100,000: 2,400
+    sectors=(Sector(name="Tech", symbols=("AAPL", "MSFT")),),
+    scopes=(
+        ScopedLimits(scope=LimitScope.SECTOR, subject="Tech", max_notional=Decimal(1500)),
+        ScopedLimits(scope=LimitScope.STRATEGY, subject="main", max_notional=Decimal(1200), max_orders_per_day=2),
+    ),
 )
+FACTS = dict.fromkeys(SYMBOLS, TradingFacts(average_volume=Decimal(1000)))
 STATEMENTS = ("INSERT INTO new_order", "INSERT INTO send_mark", "INSERT INTO order_state", "DELETE FROM order_state")
 wishes = st.lists(
     st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(Side), st.sampled_from((80, 60, 20, 1))), min_size=1, max_size=4
@@ -52,6 +66,7 @@ class Desk(RuleBasedStateMachine):
         self.ledger = SqlLedger(make_engine(self.url), self.stop_file)
         self.lease, self.numbers = self.ledger.lease(), count()
         self.held: Counter[str] = Counter()
+        self.held_by_main: Counter[str] = Counter()
         self.told: list[ExecutionReport] = []
 
     def teardown(self) -> None:
@@ -62,8 +77,8 @@ class Desk(RuleBasedStateMachine):
 
     # -- what the desk does
 
-    @rule(day=st.sampled_from(DAYS), book=st.sampled_from(("main", "second")), wanted=wishes)
-    def intend(self, day: Any, book: str, wanted: list[tuple[str, Side, int]]) -> None:
+    @rule(day=st.sampled_from(DAYS), book=st.sampled_from(("main", "second")), wanted=wishes, cut=st.booleans())
+    def intend(self, day: Any, book: str, wanted: list[tuple[str, Side, int]], cut: bool = False) -> None:
         orders = [
             a_new_order(
                 cl_ord_id=f"t-{next(self.numbers)}",
@@ -78,11 +93,21 @@ class Desk(RuleBasedStateMachine):
         ]
         known = self.ledger.journal.decision(ACCOUNT, day, book)
         before = self.ledger.journal.risk_decisions(known["decision_id"]) if known else None
-        marks = dict.fromkeys(SYMBOLS, PX)
-        verdicts = self.ledger.journal.intend(
-            self.lease, a_decision(day, book), orders, RiskInputs(limits=LIMITS, marks=marks)
-        )
+        limits = replace(LIMITS, reduce_to_fit=cut)
+        verdicts = self.ledger.journal.intend(self.lease, a_decision(day, book), orders, self.inputs(limits))
         assert verdicts == before if known else len(verdicts) == len(orders)
+
+    @rule(pick=picks, qty=st.sampled_from((79, 40, 5)))
+    def change(self, pick: int, qty: int) -> None:
+        """Ask for another quantity; the broker does as it is told, once the gate has let it pass."""
+        order = self.picked(pick, [o for o in self.at_broker() if o.order_id is not None and o.cum_qty < qty])
+        if order is None or not self.ledger.journal.decision(ACCOUNT, order.new_order.session, order.new_order.book):
+            return
+        request = order.replace_request(next(self.numbers), DECIDED, order_qty=Decimal(qty))
+        verdict = self.ledger.journal.intend_replace(self.lease, request, self.inputs(LIMITS))
+        if verdict.accepted:
+            told = {"order_qty": Decimal(qty), "cum_qty": order.cum_qty, "ord_status": OrdStatus.NEW}
+            self.tell(a_report(ExecType.REPLACED, self.exec_id(), **self.of(order.new_order), **told))
 
     @rule(pick=picks)
     def send(self, pick: int) -> None:
@@ -116,9 +141,12 @@ class Desk(RuleBasedStateMachine):
             return
         qty = min(Decimal(part), order.leaves_qty)
         cum_qty = order.cum_qty + qty
-        status = OrdStatus.FILLED if cum_qty == order.new_order.order_qty else OrdStatus.PARTIALLY_FILLED
+        status = OrdStatus.FILLED if cum_qty == order.in_force.order_qty else OrdStatus.PARTIALLY_FILLED
         self.tell(a_trade(str(qty), 10, self.exec_id(), **self.of(order.new_order), cum_qty=cum_qty, ord_status=status))
         self.held[order.new_order.symbol] += int(qty) * order.new_order.side.sign
+        self.held_by_main[order.new_order.symbol] += (
+            int(qty) * order.new_order.side.sign * (order.new_order.book == "main")
+        )
 
     @precondition(lambda self: self.told)
     @rule(pick=picks)
@@ -170,30 +198,41 @@ class Desk(RuleBasedStateMachine):
 
     def what_is_filled_and_what_is_left_make_the_order(self, orders: tuple[Order, ...]) -> None:
         for order in orders:
-            assert order.cum_qty + order.leaves_qty == order.new_order.order_qty or not order.ord_status.is_open
+            assert order.cum_qty + order.leaves_qty == order.in_force.order_qty or not order.ord_status.is_open
 
     def positions_are_the_executions(self) -> None:
         held = self.ledger.facts.books(ACCOUNT, CLOSE).held()
         assert held == {s: qty for s, qty in self.held.items() if qty}
 
     def no_limit_is_exceeded_by_what_is_held_and_all_that_may_still_trade(self, orders: tuple[Order, ...]) -> None:
-        gross = Decimal(0)
+        worst = self.worst(orders, self.held)
+        assert all(qty <= 95 for qty in worst.values())
+        assert sum(worst.values()) * PX <= 2000
+        assert (worst["AAPL"] + worst["MSFT"]) * PX <= 1500
+        of_main = [o for o in orders if o.new_order.book == "main"]
+        assert sum(self.worst(of_main, self.held_by_main).values()) * PX <= 1200
+
+    def worst(self, orders: Iterable[Order], held: Counter[str]) -> dict[str, Decimal]:
+        """Return the larger side of each symbol when all that works is filled."""
         left: defaultdict[tuple[str, Side], Decimal] = defaultdict(Decimal)
         for order in orders:
             left[order.new_order.symbol, order.new_order.side] += order.leaves_qty
-        for symbol in SYMBOLS:
-            longest, shortest = self.held[symbol] + left[symbol, Side.BUY], self.held[symbol] - left[symbol, Side.SELL]
-            assert max(longest, -shortest) * PX <= 1000
-            gross += max(longest, -shortest) * PX
-        assert gross <= 2000
+        return {s: max(held[s] + left[s, Side.BUY], left[s, Side.SELL] - held[s]) for s in SYMBOLS}
 
     def no_day_has_more_orders_than_it_may(self, orders: tuple[Order, ...]) -> None:
         for day in DAYS:
-            ordered = [o.new_order.order_qty for o in orders if o.new_order.session == day]
-            assert len(ordered) <= 3
-            assert sum(ordered) * PX <= 2500
+            of_day = [o for o in orders if o.new_order.session == day]
+            assert len(of_day) <= 3
+            assert sum(o.new_order.book == "main" for o in of_day) <= 2
+            assert sum(o.in_force.order_qty for o in of_day) * PX <= 2400
+            assert all(o.in_force.order_qty <= 79 for o in of_day)
+            for symbol in SYMBOLS:
+                assert sum(o.in_force.order_qty for o in of_day if o.new_order.symbol == symbol) <= 90
 
     # -- small change
+
+    def inputs(self, limits: RiskLimits) -> RiskInputs:
+        return RiskInputs(limits=limits, marks=dict.fromkeys(SYMBOLS, PX), facts=FACTS)
 
     def open(self) -> tuple[Order, ...]:
         return self.ledger.journal.orders(ACCOUNT, open_only=True)
