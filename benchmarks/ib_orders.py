@@ -21,7 +21,7 @@ from benchmarks.ib_desks import (
 )
 from benchmarks.measurement import Measurement, Run, at_most, percentile
 from blocks.desk import Desk, wall_clock
-from tasks.place import LEASE_TIME, place_batch
+from tasks.send import LEASE_TIME, send_batch
 from trading.broker import Broker
 from trading.ledger import Lease
 from trading.orders.executions import ExecutionReport
@@ -147,7 +147,7 @@ async def _our_order(desk: Desk, lease: Lease, broker: Broker, number: int, ord_
     started = time.perf_counter()
     intend(desk, lease, [order])
     [recorded] = [o for o in journal.orders(desk.name, open_only=True) if o.cl_ord_id == order.cl_ord_id]
-    await place_batch(desk, lease, broker, [recorded], wall_clock)
+    await send_batch(desk, lease, broker, [recorded], wall_clock)
     if ord_type is OrdType.MARKET:
         reports = await broker.reports_since(order.transact_time)
         journal.record(reports)

@@ -77,7 +77,7 @@ async def _place(home: Path, port: int, count: int) -> None:
     """Put orders to work, in the batches that a session sends."""
     from benchmarks.ib_desks import an_ib_order, in_one_session, intend, open_ib_desk
     from blocks.desk import wall_clock
-    from tasks.place import BATCH, LEASE_TIME, place_batch
+    from tasks.send import BATCH, LEASE_TIME, send_batch
     from trading.orders.orders import OrdStatus, OrdType
 
     desk = open_ib_desk(home, port)
@@ -89,7 +89,7 @@ async def _place(home: Path, port: int, count: int) -> None:
     due = journal.orders(desk.name, open_only=True)
     for start in range(0, count, BATCH):
         lease = desk.ledger.leases.renew(lease, LEASE_TIME)
-        await place_batch(desk, lease, broker, due[start : start + BATCH], wall_clock)
+        await send_batch(desk, lease, broker, due[start : start + BATCH], wall_clock)
     assert [o.ord_status for o in journal.orders(desk.name)] == [OrdStatus.NEW] * count
 
 
@@ -97,9 +97,9 @@ async def _recover(home: Path, port: int, count: int) -> float:
     """Do what a session does before it trades; return what it took."""
     from benchmarks.ib_desks import open_ib_desk
     from blocks.desk import wall_clock
-    from tasks.place import LEASE_TIME
     from tasks.reconcile import find_breaks
     from tasks.recover import recover
+    from tasks.send import LEASE_TIME
     from trading.orders.orders import OrdStatus
 
     desk = open_ib_desk(home, port)

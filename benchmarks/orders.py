@@ -13,7 +13,8 @@ from benchmarks.desks import ACCOUNT, BARS_FILE, LIMITS, a_decision, an_order, o
 from benchmarks.markets import LAST, make_market, write_file
 from benchmarks.measurement import Measurement, Run, at_least, at_most, percentile, seconds
 from blocks.desk import Clock, Desk
-from tasks.place import LEASE_TIME, place, place_batch
+from tasks.place import place
+from tasks.send import LEASE_TIME, send_batch
 from trading.ledger import Lease
 from trading.market.timetable import session_times
 from trading.orders.orders import NewOrderSingle, OrdStatus
@@ -90,7 +91,7 @@ async def _single_orders(desk: Desk, count: int) -> list[float]:
         started = time.perf_counter()
         _intend(own, lease, [order])
         recorded = own.ledger.journal.orders(own.name, open_only=True)
-        await place_batch(own, lease, broker, recorded, clock)
+        await send_batch(own, lease, broker, recorded, clock)
         took.append(1000 * (time.perf_counter() - started))
         _require_acknowledged(own, 1)
     return took[5:]  # the first ones compile their statements

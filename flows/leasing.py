@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from blocks.desk import Desk, wall_clock
 from tasks.beat import beating
-from tasks.place import LEASE_TIME
+from tasks.send import LEASE_TIME
 from trading.ledger import Lease
 
 

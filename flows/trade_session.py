@@ -18,10 +18,11 @@ from tasks.decide import StrategyChoice, decide
 from tasks.deliver import deliver
 from tasks.follow import follow
 from tasks.limit import limit
-from tasks.place import LEASE_TIME, place
+from tasks.place import place
 from tasks.protect import open_protective, protect
 from tasks.reconcile import reconcile_books
 from tasks.recover import recover
+from tasks.send import LEASE_TIME
 from tasks.tell import tell_refused
 from tasks.trip import trip
 from tasks.verify import verify

@@ -17,8 +17,8 @@ from adapters.sql.rows import json_value
 from blocks.broker_account import Mode
 from blocks.desk import Clock, Desk, wall_clock
 from tasks.last_prices import known_prices
-from tasks.place import BATCH, LEASE_TIME, place_batch
 from tasks.recover import resolve_unknown
+from tasks.send import BATCH, LEASE_TIME, send_batch
 from trading.broker import AccountStatement
 from trading.errors import BrokerError, LeaseHeld, MarketDataError
 from trading.ledger import Decision, Lease, Target
@@ -275,7 +275,7 @@ class _Flattening:
             self._desk.ledger.leases.renew(self._lease, LEASE_TIME)
             recorded = {o.cl_ord_id: o for o in self._open()}
             batch = [recorded[o.cl_ord_id] for o in orders[start : start + BATCH]]
-            self._sent += await place_batch(self._desk, self._lease, self._broker, batch, self._times.place)
+            self._sent += await send_batch(self._desk, self._lease, self._broker, batch, self._times.place)
 
     async def _follow(self, cl_ord_ids: set[str]) -> bool:
         """Look until all have ended, or it would take too long: an exchange that is closed fills nothing.

@@ -15,8 +15,8 @@ from blocks.desk import Clock, Desk
 from tasks.cancel import cancel_these
 from tasks.collect import collect_facts
 from tasks.guarded import Guarded, look_at
-from tasks.place import BATCH, LEASE_TIME, place_batch
 from tasks.publish import publish_table
+from tasks.send import BATCH, LEASE_TIME, send_batch
 from tasks.tell import tell_protection
 from trading.ledger import Decision, Lease, Target
 from trading.market.timetable import SessionTimes
@@ -149,7 +149,7 @@ async def send_protective(desk: Desk, lease: Lease, book: str, clock: Clock) -> 
     groups = iter(lists.values())
     while some := list(islice(groups, BATCH // 2)):
         desk.ledger.leases.renew(lease, LEASE_TIME)
-        await place_batch(desk, lease, desk.broker(clock), [o for group in some for o in group], clock)
+        await send_batch(desk, lease, desk.broker(clock), [o for group in some for o in group], clock)
     return tuple(o.cl_ord_id for o in due)
 
 

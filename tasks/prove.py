@@ -14,9 +14,9 @@ from adapters.ib.ib_settings import Role
 from adapters.ib.probe import Probe, probe_gateway
 from blocks.broker_account import Mode
 from blocks.desk import Clock, Desk
-from tasks.place import LEASE_TIME, place_batch
 from tasks.publish import publish_markdown
 from tasks.reconcile import find_breaks
+from tasks.send import LEASE_TIME, send_batch
 from tasks.value import last_prices, marks
 from trading.broker import AccountStatement
 from trading.errors import BrokerError
@@ -214,7 +214,7 @@ class _Proof:
     async def _place(self, order: NewOrderSingle) -> None:
         self._desk.ledger.leases.renew(self._lease, LEASE_TIME)
         recorded = self._order(order.cl_ord_id)
-        await place_batch(self._desk, self._lease, self._desk.broker(self._clock), [recorded], self._clock)
+        await send_batch(self._desk, self._lease, self._desk.broker(self._clock), [recorded], self._clock)
         now = self._order(order.cl_ord_id)
         ok = now.ord_status is OrdStatus.NEW and now.order_id is not None
         text = f"{order.cl_ord_id} is {now.ord_status} as order {now.order_id}" + (f": {now.text}" if now.text else "")

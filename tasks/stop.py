@@ -14,8 +14,8 @@ from blocks.plug import cancel_at
 from blocks.routes import Route
 from tasks.cancel import Canceled, cancel_orders
 from tasks.flatten import Flattened, flatten, times_of
-from tasks.place import LEASE_TIME
 from tasks.recover import resolve_unknown
+from tasks.send import LEASE_TIME
 from trading.errors import LeaseHeld, TradingError
 from trading.ledger import Lease
 from trading.orders.flatten import FlattenRules

@@ -1,28 +1,22 @@
 """Trip breakers: look at the account, record what changes, and carry out what a trip asks for."""
 
-from collections.abc import Awaitable, Callable
+import logging
 from datetime import date, datetime
 
 from blocks.desk import Clock, Desk
 from tasks.cancel import cancel_orders
+from tasks.flatten import flatten
 from tasks.observe import observe
 from trading.alerts import Alert, Severity
+from trading.errors import TradingError
+from trading.ledger import Lease
 from trading.market.calendars import TradingCalendar
 from trading.market.timetable import session_times
+from trading.orders.flatten import FlattenRules
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breaker_readings import RiskObservation
 
-Stop = Callable[[Desk, Clock, bool], Awaitable[str]]  # desk, clock, whether to flatten; returns what is left undone
-
-
-async def cancel_only(desk: Desk, clock: Clock, flatten: bool) -> str:
-    """Cancel what works for the account, and return what is left undone; empty when nothing is."""
-    left = await cancel_orders(desk.as_stopper(), clock)
-    undone = [f"{left.still_open} orders may still trade"] if left.still_open else []
-    held = desk.ledger.facts.books(desk.name, clock()).held() if flatten else {}
-    if held:
-        undone.append(f"{', '.join(sorted(held))} are still held and have to be closed by a person")
-    return "; ".join([*undone, *left.errors])
+LOGGER = logging.getLogger(__name__)  # also called where no run is
 
 
 async def trip(
@@ -31,43 +25,45 @@ async def trip(
     clock: Clock,
     *,
     reachable: bool | None = None,
-    stop: Stop = cancel_only,
+    lease: Lease | None = None,
 ) -> tuple[BreakerChange, ...]:
     """Look at everything that the breakers of the account go by, and return those that are tripped then.
 
-    Looking is idempotent. It needs no lease: it can only lower what may be sent.
+    Looking is idempotent. It needs no lease: it can only lower what may be sent, and to close positions it takes one.
 
     Args:
         session: the newest one whose closes may be looked at.
         reachable: whether the broker has just answered; None when nobody asked it.
-        stop: cancels, and closes what is held where a breaker asks for that.
+        lease: the account's, where the caller holds it.
     """
-    return await _rule(desk, observe(desk, session, clock(), reachable=reachable), clock, stop)
+    return await _rule(desk, observe(desk, session, clock(), reachable=reachable), clock, lease)
 
 
-async def watch_orders(desk: Desk, session: date, clock: Clock, stop: Stop = cancel_only) -> tuple[BreakerChange, ...]:
+async def watch_orders(desk: Desk, session: date, clock: Clock, lease: Lease) -> tuple[BreakerChange, ...]:
     """Look at nothing but the orders that went out, which costs a millisecond, and return what is tripped then."""
     sendings = desk.ledger.breakers.sendings(desk.name, session)
-    return await _rule(desk, RiskObservation(account=desk.name, session=session, sendings=sendings), clock, stop)
+    return await _rule(desk, RiskObservation(account=desk.name, session=session, sendings=sendings), clock, lease)
 
 
-async def _rule(desk: Desk, seen: RiskObservation, clock: Clock, stop: Stop) -> tuple[BreakerChange, ...]:
+async def _rule(desk: Desk, seen: RiskObservation, clock: Clock, lease: Lease | None) -> tuple[BreakerChange, ...]:
     now = clock()
     rules, breakers = desk.account.risk_limits.breakers, desk.ledger.breakers
     breakers.rule(rules, seen, now, next_session_at(desk.market.calendar, now))
     active = breakers.active(desk.name, now)
     if any(change.cancel_working or change.flatten for change in active):
-        await _carry_out(desk, active, clock, stop)
+        await _carry_out(desk, active, clock, lease)
     return active
 
 
-async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock, stop: Stop) -> None:
+async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock, lease: Lease | None) -> None:
     """Cancel and flatten as long as there is something to; a crash after the trip leaves it to the next look."""
     asking = [change for change in active if change.cancel_working or change.flatten]
-    flatten = any(change.flatten for change in asking)
+    closes = any(change.flatten for change in asking)
     working = any(not o.may_be_sent for o in desk.ledger.journal.orders(desk.name, open_only=True))
-    held = flatten and bool(desk.ledger.facts.books(desk.name, clock()).held())
-    undone = await stop(desk, clock, flatten) if working or held else ""
+    held = closes and bool(desk.ledger.facts.books(desk.name, clock()).held())
+    undone = "; ".join(
+        [*(await _cancel(desk, clock) if working else []), *(await _close(desk, clock, lease) if held else [])]
+    )
     if undone:
         names = ", ".join(change.name for change in asking)
         alert = Alert(
@@ -78,6 +74,21 @@ async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock
             raised_at=clock(),
         )
         desk.ledger.outbox.raise_alert(alert)
+
+
+async def _cancel(desk: Desk, clock: Clock) -> list[str]:
+    """Cancel what works for the account, and return what is left undone."""
+    left = await cancel_orders(desk.as_stopper(), clock)
+    return [*([f"{left.still_open} orders may still trade"] if left.still_open else []), *left.errors]
+
+
+async def _close(desk: Desk, clock: Clock, lease: Lease | None) -> list[str]:
+    """Close all positions, and return what is left undone; orders that wait for the open are not."""
+    try:
+        done = await flatten(desk, f"breaker of {desk.name}", FlattenRules(), clock, LOGGER.warning, lease)
+    except TradingError as exc:
+        return [f"nothing was closed: {exc}"]
+    return [f"{', '.join(sorted(done.left))} still held", *done.notes] if done.left and not done.working else []
 
 
 def next_session_at(calendar: TradingCalendar, now: datetime) -> datetime:

@@ -26,7 +26,7 @@ again = run(7)
 found = {"again": [again.digest, *again.violations]}
 
 import adapters.sql.journal as journal
-import tasks.place, tasks.recover
+import tasks.recover, tasks.send
 from adapters.ib.memory import Memory
 from adapters.ib.order_calls import OrderCalls
 
@@ -50,7 +50,7 @@ with patch.object(Memory, "commission_seen", dearer):
     found["dearer"] = run(2).violations
 with patch.object(journal.SqlJournal, "locked", lambda *_: {}):
     found["unlocked"] = run(3).violations
-with patch.object(tasks.place, "tell_unknown", print), patch.object(tasks.recover, "tell_unknown", print):
+with patch.object(tasks.send, "tell_unknown", print), patch.object(tasks.recover, "tell_unknown", print):
     found["untold"] = run(29).violations
 print(json.dumps(found))
 """
