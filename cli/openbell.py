@@ -196,13 +196,15 @@ def risk(*, account: Account = "paper", as_json: Json = False) -> None:
     from cli.pages import show, show_json
     from trading.risk.risk_page import risk_page
 
-    report = open_ledger().risk_reports.last(account)
+    ledger = open_ledger()
+    report = ledger.risk_reports.last(account)
     if report is None:
         raise InvalidValue("account", account, "one whose risk was measured; each routine that trades does that")
     if as_json:
         show_json(report)
         return
-    for title, rows in risk_page(report).items():
+    tripped = [c for c in ledger.breakers.tripped(account) if c.is_tripped(datetime.now(UTC))]
+    for title, rows in risk_page(report, tripped).items():
         if rows:
             show(title, rows)
 

@@ -1,20 +1,28 @@
 """In the middle of a session: the breakers, looked at every few minutes."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
-from prefect import flow
+from prefect import flow, runtime
 from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from pydantic import Field
 
 from blocks.desk import Desk, open_desk, wall_clock
 from flows.check_books import is_open
 from flows.guard import ended
+from flows.leasing import leasing
 from flows.on_failure import tell_failure
+from tasks.ask import ask_quotes
 from tasks.collect import collect_facts
 from tasks.deliver import deliver
-from tasks.publish import publish_table
+from tasks.judge import judge_quotes
+from tasks.measure import measure
 from tasks.trip import trip
-from trading.errors import BrokerUnavailable
-from trading.risk.breaker_changes import BreakerChange, forbidden_text
+from tasks.watch import watch
+from trading.errors import BrokerUnavailable, MarketDataError
+from trading.market.timetable import session_times
+from trading.orders.protection import HeldBy, ProtectionRules
 
 
 @flow(
@@ -24,13 +32,22 @@ from trading.risk.breaker_changes import BreakerChange, forbidden_text
     on_crashed=[tell_failure],
     on_cancellation=[tell_failure],
 )
-async def check_risk(account: str = "paper", storage: str = "desk") -> State[Any]:
-    """Look whether a circuit breaker trips, or is over, while the session is open.
+async def check_risk(
+    account: str = "paper",
+    feed: str | None = None,
+    book: Annotated[str, Field(min_length=1)] = "main",
+    protection: ProtectionRules | None = None,
+    storage: str = "desk",
+) -> State[Any]:
+    """Look whether a circuit breaker trips, or is over, while the session is open, and measure the account's risk.
 
-    It sends no order and takes no lease; a breaker that says so has working orders canceled.
+    It takes the lease only to close positions: where a breaker says so, or what the desk watches has reached its stop.
 
     Args:
         account: Name of the broker account block.
+        feed: Name of the market feed block whose quotes value what is held. None: the last closes in store do.
+        book: Strategy book that `protection` is for.
+        protection: As of trade-session, where it is held by the desk.
         storage: Name of the desk storage block.
     """
     desk = await open_desk(account, storage)
@@ -38,8 +55,13 @@ async def check_risk(account: str = "paper", storage: str = "desk") -> State[Any
     if not is_open(desk.market.calendar, now):
         return ended(f"{desk.market.calendar.mic} is closed; trade-session and reconcile-day look then", name="Skipped")
     session = desk.market.calendar.local_date(now)
-    active = await trip(desk, session, wall_clock, reachable=await _is_reachable(desk))
-    await publish_table("breakers", [_row(c) for c in active], f"Tripped breakers of {desk.name}, {now:%H:%M} UTC")
+    reachable, quotes = await _is_reachable(desk), await _quotes(desk, feed, storage)
+    active = await trip(desk, session, wall_clock, reachable=reachable, quotes=quotes)
+    if protection is not None and protection.held_by is HeldBy.DESK and reachable:
+        times = session_times(desk.market.calendar, session)
+        async with leasing(desk, f"check-risk {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
+            await watch(trader, lease, times, book, protection, wall_clock, quotes)
+    await measure(desk, session, desk.market.calendar.previous_session(session), wall_clock)
     await deliver(desk.storage, desk.ledger)
     names = ", ".join(c.name for c in active) or "none"
     return ended(f"{session}, {now:%H:%M} UTC: tripped: {names}", name="Tripped" if active else None)
@@ -54,11 +76,15 @@ async def _is_reachable(desk: Desk) -> bool:
     return True
 
 
-def _row(change: BreakerChange) -> dict[str, str]:
-    return {
-        "breaker": change.name,
-        "since": f"{change.tripped_at:%Y-%m-%d %H:%M} UTC",
-        "cause": change.cause,
-        "forbidden": forbidden_text(change),
-        "ends": change.how_it_ends(),
-    }
+async def _quotes(desk: Desk, feed: str | None, storage: str) -> dict[str, Decimal]:
+    """Return the prices of what is held that pass the gate for quotes; none when they cannot be had."""
+    held = sorted(desk.ledger.facts.books(desk.name, wall_clock()).held())
+    if feed is None or not held:
+        return {}
+    try:
+        fetched = await ask_quotes(feed, [], storage, held)
+    except MarketDataError as exc:
+        get_run_logger().warning("Positions are valued at their last closes: %s", exc)
+        return {}
+    verdict = await judge_quotes(feed, storage, fetched, desk.market.settings.name, wall_clock())
+    return {s: px for s, px in fetched.quotes.marks().items() if s not in verdict.quarantined()}

@@ -57,7 +57,7 @@ async def reconcile_day(
     async with leasing(desk, f"reconcile-day {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
         await recover(trader, lease, clock)
         outcome = await reconcile_books(trader, go.times.session, clock)
-        tripped = await trip(trader, go.times.session, clock, reachable=True)
+        tripped = await trip(trader, go.times.session, clock, reachable=True, lease=lease)
     await draw_equity(desk)
     await measure(desk, go.times.session, go.times.session, clock)
     await deliver(desk.storage, desk.ledger)

@@ -18,6 +18,7 @@ from tasks.decide import StrategyChoice, decide
 from tasks.deliver import deliver
 from tasks.follow import follow
 from tasks.limit import limit
+from tasks.measure import measure
 from tasks.place import place
 from tasks.protect import open_protective, protect
 from tasks.reconcile import reconcile_books
@@ -99,6 +100,8 @@ async def trade_session(
         outcome = replace(approved, sent=outcome.sent + approved.sent, note=approval.text)
     orders = await _follow(desk, go)
     await _protect(desk, go, holder, book, protection or ProtectionRules())
+    known = desk.market.calendar.previous_session(go.times.session)
+    await measure(desk, go.times.session, known, go.clock_at(_followed_until(go)))
     tell_refused(desk, go.times.session, book, wall_clock())
     await deliver(desk.storage, desk.ledger)
     return ended(_summary(go.times.session, outcome, orders))
@@ -109,7 +112,7 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
     unresolved = await recover(desk, lease, clock)
     recorded = desk.ledger.journal.decision(desk.name, times.session, book)
     if recorded is None:
-        await _require_agreement(desk, go)
+        await _require_agreement(desk, go, lease)
         report = await verify(desk, desk.market.calendar.previous_session(times.session))
         decision = await decide(desk, report, times, strategy, book, sizing, clock)
         desk.ledger.leases.renew(lease, LEASE_TIME)
@@ -165,14 +168,14 @@ async def _settle_what_is_open(desk: Desk, holder: str) -> None:
             await recover(trader, lease, wall_clock)
 
 
-async def _require_agreement(desk: Desk, go: Go) -> None:
+async def _require_agreement(desk: Desk, go: Go, lease: Lease) -> None:
     outcome = await reconcile_books(
         desk,
         desk.market.calendar.previous_session(go.times.session),
         go.clock_at(go.times.decide_at),
         look_again_seconds=0.0 if go.rehearsal else LOOK_AGAIN_SECONDS,
     )
-    await trip(desk, outcome.session, go.clock_at(go.times.decide_at), reachable=True)
+    await trip(desk, outcome.session, go.clock_at(go.times.decide_at), reachable=True, lease=lease)
     grave = [b.text for b in outcome.breaks if b.break_type.falsifies_sizing]
     if grave:
         raise BooksDisagree(desk.name, grave)

@@ -1,7 +1,7 @@
 """Approve: show persons what waits for their word, and give up what did not get it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Clock, Desk, wall_clock
+from tasks.model import page_model
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
 from trading.alerts import Alert, Severity
@@ -16,6 +17,9 @@ from trading.ledger import Lease
 from trading.orders.executions import SendMark
 from trading.orders.orders import NewOrderSingle
 from trading.risk.approvals import Approval
+from trading.risk.report import stresses_of
+from trading.risk.risk_model import exposure_value
+from trading.risk.tail_measures import tail_risk
 
 ZERO = Decimal(0)
 MOST_LINES = 50  # in a form; the artifact has them all
@@ -42,7 +46,11 @@ async def propose(desk: Desk, approval: Approval, open_at: datetime) -> str:
         [
             head,
             _cost(desk, orders, prices),
-            _table(("risk, of equity", "before", "after"), risk_lines(held, parts, prices, decision["equity"])),
+            _table(
+                ("risk, of equity", "before", "after"),
+                risk_lines(held, parts, prices, decision["equity"])
+                + measure_lines(desk, held, parts, prices, decision["equity"], decision["bars_session"]),
+            ),
             _table(("symbol", "side", "quantity", "value"), [tuple(_shown(r).values())[:4] for r in lines]),
             _changes(decision, before),
         ]
@@ -124,9 +132,7 @@ def risk_lines(
     held: Mapping[str, Decimal], orders: Iterable[NewOrderSingle], prices: Mapping[str, Decimal], equity: Decimal
 ) -> list[RiskLine]:
     """Return what the form says of the account's risk, before the orders and once all of them are filled."""
-    after = dict(held)
-    for order in orders:
-        after[order.symbol] = after.get(order.symbol, ZERO) + order.signed_qty
+    after = _filled(held, orders)
     now, then = ({s: q * prices[s] for s, q in qtys.items() if q and s in prices} for qtys in (held, after))
     lines = [
         ("gross exposure", _share(_gross(now), equity), _share(_gross(then), equity)),
@@ -135,6 +141,42 @@ def risk_lines(
     ]
     unpriced = sorted(s for s, qty in after.items() if qty and s not in prices)
     return lines + ([("not counted, for want of a price", "", ", ".join(unpriced))] if unpriced else [])
+
+
+def measure_lines(
+    desk: Desk,
+    held: Mapping[str, Decimal],
+    orders: Iterable[NewOrderSingle],
+    prices: Mapping[str, Decimal],
+    equity: Decimal,
+    known: date,
+) -> list[RiskLine]:
+    """Return what a session may lose, and what the worst scenario would; nothing where no history is in store."""
+    model, _, limits = page_model(desk, {*prices}, known)
+    if not model.index:
+        return []
+    now, then = (
+        {s: exposure_value(s, qty, prices[s]) for s, qty in qtys.items() if s in prices}
+        for qtys in (held, _filled(held, orders))
+    )
+    before, after = (tail_risk(model.values(worth) @ model.returns, limits.level) for worth in (now, then))
+    worst_before, worst_after = stresses_of(model, now)[0], stresses_of(model, then)[0]
+
+    def line(name: str, amount: float, amount_after: float) -> RiskLine:
+        return name, _share(Decimal(repr(amount)), equity), _share(Decimal(repr(amount_after)), equity)
+
+    return [
+        line(f"value at risk, {limits.level:.0%}", before.value_at_risk, after.value_at_risk),
+        line(f"expected shortfall, {limits.level:.0%}", before.expected_shortfall, after.expected_shortfall),
+        line(f"worst stress ({worst_after.scenario})", worst_before.loss, worst_after.loss),
+    ]
+
+
+def _filled(held: Mapping[str, Decimal], orders: Iterable[NewOrderSingle]) -> dict[str, Decimal]:
+    after = dict(held)
+    for order in orders:
+        after[order.symbol] = after.get(order.symbol, ZERO) + order.signed_qty
+    return after
 
 
 def _gross(worth: Mapping[str, Decimal]) -> Decimal:

@@ -1,5 +1,6 @@
 """Limit: the one gate, and the intents it lets through, in one transaction."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from prefect import task
@@ -7,17 +8,20 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Desk, wall_clock
 from tasks.describe import describe
+from tasks.model import equity_drawdown, portfolio_risk, risk_model
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
 from trading.ledger import Decision, Lease
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
-from trading.orders.orders import NewOrderSingle
+from trading.orders.orders import NewOrderSingle, Order
 from trading.orders.rebalance import orders_from_targets
 from trading.positions.sizing import SizingRules
 from trading.risk.approvals import ApprovalTerms
+from trading.risk.gate import RiskState
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
+from trading.risk.portfolio_risk import PortfolioRisk
 
 DAY_TRADE_SESSIONS = 5
 
@@ -45,8 +49,10 @@ async def limit(
         transact_time=decision.decided_at,
     )
     held = desk.ledger.facts.books(desk.name, times.open_at).held()
-    working = {s for o in desk.ledger.journal.orders(desk.name, open_only=True) for s in o.new_order.symbols}
+    open_orders = desk.ledger.journal.orders(desk.name, open_only=True)
+    working = {s for o in open_orders for s in o.new_order.symbols}
     sized_by = {t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None}
+    marks = prices_at_open(desk, times.session, {*held, *working}) | sized_by
     described = describe(desk, times.session, {*held, *working, *(o.symbol for o in orders)})
     verdicts = desk.ledger.journal.intend(
         lease,
@@ -54,7 +60,7 @@ async def limit(
         orders,
         RiskInputs(
             limits=desk.account.risk_limits.limits,
-            marks=prices_at_open(desk, times.session, {*held, *working}) | sized_by,
+            marks=marks,
             approval=ApprovalTerms(
                 rules=desk.account.approval, asked_at=wall_clock(), latest=None if rehearsal else times.place_by
             ),
@@ -62,11 +68,36 @@ async def limit(
             facts=described.facts,
             market_volatility_pct=described.market_volatility_pct,
             closes_at=times.close_at,
+            portfolio=_portfolio(desk, decision, held, open_orders, marks),
             day_trades_since=desk.market.calendar.sessions_before(times.session, DAY_TRADE_SESSIONS - 1),
         ),
     )
     await _publish(decision, orders, verdicts)
     return verdicts
+
+
+def _portfolio(
+    desk: Desk,
+    decision: Decision,
+    held: Mapping[str, Decimal],
+    working: Sequence[Order],
+    marks: Mapping[str, Decimal],
+) -> PortfolioRisk | None:
+    """Return the measures that have a limit, as the account stands before the decision; None when none has."""
+    limits = desk.account.risk_limits.measures
+    if not limits.any_set:
+        return None
+    symbols = {*marks, *held, *(s for o in working for s in o.new_order.symbols)}
+    model = risk_model(desk, symbols, decision.bars_session)
+    state = RiskState(
+        equity=decision.equity,
+        cash=decision.cash,
+        held=held,
+        marks=marks,
+        working=working,
+        currency=desk.account.currency,
+    )
+    return portfolio_risk(state, model, limits, equity_drawdown(desk, decision.equity, decision.decided_at))
 
 
 async def _publish(decision: Decision, orders: tuple[NewOrderSingle, ...], verdicts: tuple[RiskDecision, ...]) -> None:

@@ -33,7 +33,8 @@ async def measure(desk: Desk, session: date, known: date, clock: Clock) -> RiskR
     report = risk_report(desk, session, known, clock())
     if report is not None:
         desk.ledger.risk_reports.record(report)
-        await publish_markdown("risk", as_markdown(risk_page(report)), f"Risk of {desk.name} at {session}")
+        page = risk_page(report, desk.ledger.breakers.active(desk.name, clock()))
+        await publish_markdown("risk", as_markdown(page), f"Risk of {desk.name} at {session}")
         await publish_png("risk-pictures", risk_png(report), f"Risk of {desk.name} at {session}")
     return report
 

@@ -19,18 +19,21 @@ _IN_MONEY = (BreakType.CASH, BreakType.DIVIDEND, BreakType.MERGER)
 _NAN = Decimal("NaN")
 
 
-def observe(desk: Desk, session: date, now: datetime, *, reachable: bool | None) -> RiskObservation:
+def observe(
+    desk: Desk, session: date, now: datetime, *, reachable: bool | None, quotes: Mapping[str, Decimal]
+) -> RiskObservation:
     """Return all that the breakers go by.
 
     Args:
         session: the newest one whose closes may be looked at.
         reachable: whether the broker has just answered; None when nobody asked it.
+        quotes: last prices that are newer than those in store.
     """
     calendar, breakers = desk.market.calendar, desk.ledger.breakers
     facts, rules = desk.ledger.facts, desk.account.risk_limits.breakers
     executions, books = facts.executions(desk.name), facts.books(desk.name, now)
     held = books.held()
-    prices = marks(desk, session, held, executions)
+    prices = {**marks(desk, session, held, executions), **quotes}
     values = {symbol: qty * prices[symbol] if symbol in prices else None for symbol, qty in held.items()}
     known = [value for value in values.values() if value is not None]
     newest = facts.last_checked().get(desk.market.settings.name)

@@ -1,7 +1,9 @@
 """Trip breakers: look at the account, record what changes, and carry out what a trip asks for."""
 
 import logging
+from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 
 from blocks.desk import Clock, Desk
 from tasks.cancel import cancel_orders
@@ -26,6 +28,7 @@ async def trip(
     *,
     reachable: bool | None = None,
     lease: Lease | None = None,
+    quotes: Mapping[str, Decimal] | None = None,
 ) -> tuple[BreakerChange, ...]:
     """Look at everything that the breakers of the account go by, and return those that are tripped then.
 
@@ -35,8 +38,9 @@ async def trip(
         session: the newest one whose closes may be looked at.
         reachable: whether the broker has just answered; None when nobody asked it.
         lease: the account's, where the caller holds it.
+        quotes: last prices that are newer than those in store.
     """
-    return await _rule(desk, observe(desk, session, clock(), reachable=reachable), clock, lease)
+    return await _rule(desk, observe(desk, session, clock(), reachable=reachable, quotes=quotes or {}), clock, lease)
 
 
 async def watch_orders(desk: Desk, session: date, clock: Clock, lease: Lease) -> tuple[BreakerChange, ...]:
@@ -61,9 +65,9 @@ async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock
     closes = any(change.flatten for change in asking)
     working = any(not o.may_be_sent for o in desk.ledger.journal.orders(desk.name, open_only=True))
     held = closes and bool(desk.ledger.facts.books(desk.name, clock()).held())
-    undone = "; ".join(
-        [*(await _cancel(desk, clock) if working else []), *(await _close(desk, clock, lease) if held else [])]
-    )
+    left = await _cancel(desk, clock) if working else []
+    left += await _close(desk, clock, lease) if held else []
+    undone = "; ".join(left)
     if undone:
         names = ", ".join(change.name for change in asking)
         alert = Alert(

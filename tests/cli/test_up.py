@@ -166,6 +166,8 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "backfill-bars",
         "tend-store",
         "check-books",
+        "check-risk",
+        "stop-trading",
         "prove-readiness",
         "ingest-minutes",
         "ingest-chains",
@@ -179,6 +181,8 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "flows.backfill_bars.backfill_bars",
         "flows.tend_store.tend_store",
         "flows.check_books.check_books",
+        "flows.check_risk.check_risk",
+        "flows.stop_trading.stop_trading",
         "flows.prove_readiness.prove_readiness",
         "flows.ingest_minutes.ingest_minutes",
         "flows.ingest_chains.ingest_chains",
@@ -186,6 +190,8 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
     }
     assert {name for name, deployment in deployed.items() if not deployment["schedules"]} == {
         "check-books",
+        "check-risk",
+        "stop-trading",
         "prove-readiness",
         "ingest-minutes",
         "ingest-chains",

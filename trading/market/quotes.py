@@ -7,6 +7,7 @@ sizes float64 in units; NaN is a side that nobody quotes, or a number the provid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
@@ -75,6 +76,13 @@ class Quotes:
             raise QuotesInvalid(self.source, f"column quoted_at is {self.frame['quoted_at'].dtype}, not {TIME_DTYPE}")
         if self.frame["symbol"].duplicated().any():
             raise QuotesInvalid(self.source, "a symbol has two quotes")
+
+    def marks(self) -> dict[str, Decimal]:
+        """Return what each symbol is worth: the middle of bid and ask, or the last price where one of them lacks."""
+        middle = (self.frame["bid"] + self.frame["ask"]) / 2
+        worth = middle.where(middle > 0, self.frame["last"])
+        told = zip(self.frame["symbol"], worth, strict=True)
+        return {str(symbol): Decimal(repr(float(px))) for symbol, px in told if px > 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from trading.risk.breaker_changes import BreakerChange, forbidden_text
 from trading.risk.report import LimitUse, RiskReport
 
 Rows = Sequence[Mapping[str, str]]
@@ -14,8 +15,12 @@ def use_bar(use: LimitUse) -> str:
     return "█" * full + "░" * (_BLOCKS - full) + f" {use.share:.0%}"
 
 
-def risk_page(report: RiskReport) -> dict[str, Rows]:
-    """Return the tables by title."""
+def risk_page(report: RiskReport, tripped: Sequence[BreakerChange]) -> dict[str, Rows]:
+    """Return the tables by title.
+
+    Args:
+        tripped: breakers of the account that are tripped now.
+    """
     worth = float(report.equity)
 
     def money(amount: float) -> str:
@@ -40,6 +45,16 @@ def risk_page(report: RiskReport) -> dict[str, Rows]:
                 "at most": f"{u.limit:,.2f}",
             }
             for u in report.uses
+        ],
+        "Tripped breakers": [
+            {
+                "breaker": c.name,
+                "since": f"{c.tripped_at:%Y-%m-%d %H:%M} UTC",
+                "cause": c.cause,
+                "forbidden": forbidden_text(c),
+                "ends": c.how_it_ends(),
+            }
+            for c in tripped
         ],
         f"Loss of one session at {report.level:.1%}": [
             {

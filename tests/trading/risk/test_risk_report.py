@@ -71,7 +71,7 @@ def test_a_bar_of_an_exceeded_limit_is_full_and_says_by_how_much():
 
 
 def test_the_page_says_limits_measures_stress_contributors_and_what_is_not_measured():
-    page = as_markdown(risk_page(a_report()))
+    page = as_markdown(risk_page(a_report(), ()))
 
     assert "| paper | 2024-04-01 | 2024-04-01 21:00 UTC | 10,000.00 USD | 12.5% |  |" in page
     assert "| largest position A | ██████████░░░░░░░░░░ 50% | 12.50 % of equity | 25.00 |" in page
