@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from adapters.staged_bars import load_fetched
 from blocks.desk import Desk
 from tasks.value import last_prices, marks
 from trading.broker import CashMovementType
 from trading.market.adjustments import adjusted_closes
 from trading.market.bars import DailyBars
+from trading.market.checked_bars import CheckedBars
 from trading.market.quality import Rule
+from trading.market.repairs import BarField
 from trading.orders.executions import ExecutionReport, position_trades
 from trading.reconciliation import Break, BreakType
 from trading.risk.breaker_readings import CashFlow, FillCost, RiskObservation
@@ -34,9 +37,10 @@ def observe(
     executions, books = facts.executions(desk.name), facts.books(desk.name, now)
     held = books.held()
     prices = {**marks(desk, session, held, executions), **quotes}
+    newest = facts.last_checked().get(desk.market.settings.name)
+    prices |= {s: px for s, px in _worse(desk, newest, held, prices).items() if s not in quotes}
     values = {symbol: qty * prices[symbol] if symbol in prices else None for symbol, qty in held.items()}
     known = [value for value in values.values() if value is not None]
-    newest = facts.last_checked().get(desk.market.settings.name)
     return RiskObservation(
         account=desk.name,
         session=session,
@@ -56,6 +60,25 @@ def observe(
         market_returns=_returns(desk, session, rules.volatility.sample) if rules.volatility.enabled else (),
         disagreeing=None if newest is None else _disagreeing(desk, newest),
     )
+
+
+def _worse(
+    desk: Desk, newest: date | None, held: Mapping[str, Decimal], prices: Mapping[str, Decimal]
+) -> dict[str, Decimal]:
+    """Return the closes of the newest session that are in quarantine and worse for a position than its last good one.
+
+    They may be wrong; but a loss that may be there must not be hidden by them.
+    """
+    source = desk.market.settings.name
+    report = None if newest is None else desk.ledger.facts.quality(source, newest)
+    suspect = sorted(held.keys() & report.quarantined().keys()) if report is not None else []
+    path = desk.storage.checked_folder / f"{source}-{newest}.parquet"
+    if report is None or not suspect or not path.exists():
+        return {}
+    checked = CheckedBars(report=report, fetched=load_fetched(path))
+    given = {s: checked.value(s, report.session, BarField.CLOSE) for s in suspect}
+    usable = {s: px for s, px in given.items() if px is not None and px.is_finite() and px > 0}
+    return {s: px for s, px in usable.items() if s not in prices or (px - prices[s]) * held[s] < 0}
 
 
 def _worst_break(desk: Desk, session: date, prices: Mapping[str, Decimal]) -> Decimal:

@@ -58,6 +58,12 @@ def reset(desk: DeskFolder, kind: BreakerKind, now: datetime) -> None:
     desk.ledger.breakers.reset(desk.account, kind, None, actor="Ada", reason="we stay in", now=now)
 
 
+def reset_any(desk: DeskFolder, kind: BreakerKind, now: datetime) -> None:
+    subject = tripped(desk)[kind].subject
+    named = None if subject == desk.account else subject
+    desk.ledger.breakers.reset(desk.account, kind, named, actor="Ada", reason="we stay in", now=now)
+
+
 async def test_the_week_in_which_lehman_fell_halts_an_account_that_is_all_in_aig(
     empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
 ):
@@ -103,6 +109,32 @@ async def test_the_week_in_which_lehman_fell_halts_an_account_that_is_all_in_aig
     ]
 
 
+async def test_bars_in_quarantine_hide_no_loss_and_a_breaker_may_close_what_is_left(
+    empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
+):
+    source = real_bars(tmp_path / "bars", ["AIG"], "2008-08-25", "2008-09-17")
+    friday, monday, tuesday = date(2008, 9, 12), date(2008, 9, 15), date(2008, 9, 16)
+    rules = rules_with("daily_loss", threshold=Decimal(40), flatten=True)
+    desk = await copy_of(empty_desk, account="unseen", source=source, limits=WIDE, breakers=rules)
+    await desk.ingest(date(2008, 9, 11), history_sessions=10)
+    await desk.trade(friday)
+    await desk.ingest(friday, history_sessions=10)
+    await desk.reconcile(friday)
+    for kind in (BreakerKind.DRAWDOWN, BreakerKind.CONCENTRATION):
+        if kind in tripped(desk):
+            reset_any(desk, kind, datetime(2008, 9, 15, 13, 1, tzinfo=UTC))
+    await desk.trade(monday)
+
+    await desk.ingest(monday, history_sessions=10)  # a fall of 58 % is more than a person has accepted: quarantined
+    await desk.reconcile(monday)
+    await desk.ingest(tuesday, history_sessions=10)
+    await desk.reconcile(tuesday)
+
+    assert tripped(desk)[BreakerKind.DAILY_LOSS].value > 40
+    assert desk.ledger.facts.books("unseen", datetime(2008, 9, 17, tzinfo=UTC)).held() == {}
+    assert desk.ledger.facts.reconciliations("unseen")[-1].breaks == ()
+
+
 async def test_march_2020_is_too_wild_for_full_sizes_and_a_broker_out_of_reach_halts(
     empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -121,11 +153,11 @@ async def test_march_2020_is_too_wild_for_full_sizes_and_a_broker_out_of_reach_h
 
     monkeypatch.setattr("flows.check_risk.wall_clock", lambda: datetime(2020, 3, 19, 15, 0, tzinfo=UTC))
     (tmp_path / "bars" / "bars.parquet").rename(tmp_path / "away")
-    away = await check_risk(desk.account_block, desk.storage, return_state=True)
+    away = await check_risk(desk.account_block, storage=desk.storage, return_state=True)
     (tmp_path / "away").rename(tmp_path / "bars" / "bars.parquet")
-    back = await check_risk(desk.account_block, desk.storage, return_state=True)
+    back = await check_risk(desk.account_block, storage=desk.storage, return_state=True)
     monkeypatch.setattr("flows.check_risk.wall_clock", lambda: datetime(2020, 3, 19, 21, 0, tzinfo=UTC))
-    closed = await check_risk(desk.account_block, desk.storage, return_state=True)
+    closed = await check_risk(desk.account_block, storage=desk.storage, return_state=True)
 
     assert away.name == "Tripped"
     assert "broker_disconnected" in away.message
