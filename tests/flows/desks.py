@@ -31,6 +31,7 @@ from trading.alerts import Alert
 from trading.orders.orders import Order
 from trading.risk.breakers import BreakerRules
 from trading.risk.limits import RiskLimits
+from trading.risk.measure_limits import MeasureLimits
 
 HOLIDAY = date(2022, 12, 26)  # Christmas Day was a Sunday
 FRIDAY, TUESDAY, WEDNESDAY = date(2022, 12, 23), date(2022, 12, 27), date(2022, 12, 28)  # the sample's last sessions
@@ -111,6 +112,7 @@ async def a_desk_in(
     source: Mapping[str, Any] | None = None,
     limits: RiskLimits | None = None,
     breakers: BreakerRules | None = None,
+    measures: MeasureLimits | None = None,
     alerts: str | None = None,
     **settings: Any,
 ) -> DeskFolder:
@@ -123,7 +125,9 @@ async def a_desk_in(
     bars = BarSource(**{"name": "sample"} | dict(source or {}))
     source_name = await _saved(bars)
     channels = AlertChannels(urls=[SecretStr(alerts)]) if alerts else None
-    risk_limits = RiskLimitsBlock(limits=limits or RiskLimits(), breakers=breakers or BreakerRules())
+    risk_limits = RiskLimitsBlock(
+        limits=limits or RiskLimits(), breakers=breakers or BreakerRules(), measures=measures or MeasureLimits()
+    )
     return DeskFolder(
         home=home,
         account=account,

@@ -1,6 +1,7 @@
 """After the close a person sees what the account risks: in the ledger, in the UI, in the shell."""
 
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from prefect.artifacts import Artifact
 
 from adapters.sample_bars import SampleBars
 from tests.flows.desks import SYMBOLS, WEDNESDAY, Copy, DeskFolder
+from trading.risk.limits import RefusalCode
+from trading.risk.measure_limits import MeasureLimits
+from trading.risk.report import RiskReport
 
 
 async def test_the_close_leaves_a_report_whose_loss_is_that_of_the_positions(traded_desk: DeskFolder, copy_of: Copy):
@@ -15,8 +19,7 @@ async def test_the_close_leaves_a_report_whose_loss_is_that_of_the_positions(tra
 
     assert (await desk.reconcile(WEDNESDAY)).is_completed()
 
-    report = desk.ledger.risk_reports.last("paper")
-    assert report is not None
+    report = report_of(desk)
     assert (report.session, report.unmeasured) == (WEDNESDAY, {})
     expected = worst_losses(desk)
     assert report.tails[0].value_at_risk == pytest.approx(expected[int(len(expected) * 0.01)])
@@ -25,6 +28,38 @@ async def test_the_close_leaves_a_report_whose_loss_is_that_of_the_positions(tra
     page = await Artifact.get("risk")
     assert page is not None
     assert "| historical |" in str(page.data)
+
+
+async def test_a_limit_on_value_at_risk_lets_orders_through_until_it_is_reached(fresh_desk: DeskFolder, copy_of: Copy):
+    limits = MeasureLimits(max_var_pct=Decimal("1.5"), history_sessions=200, benchmark="KO")
+    desk = await copy_of(fresh_desk, measures=limits)
+
+    assert (await desk.trade(WEDNESDAY)).is_completed()
+
+    verdicts = desk.ledger.journal.risk_decisions("paper:2022-12-28:main")
+    refused = [v for v in verdicts if not v.accepted]
+    assert {v.code for v in refused} == {RefusalCode.MAX_VAR}
+    assert 5 < len(refused) < 20
+    assert "1.50 %" in refused[0].limit
+    (use,) = [u for u in report_of(desk).uses if u.name.startswith("var")]
+    assert 1.2 < use.value <= 1.5
+
+
+async def test_nothing_is_added_to_without_the_history_that_a_limit_asks_for(fresh_desk: DeskFolder, copy_of: Copy):
+    limits = MeasureLimits(max_var_pct=Decimal(5), history_sessions=500, benchmark="KO")
+    desk = await copy_of(fresh_desk, measures=limits)
+
+    await desk.trade(WEDNESDAY)
+
+    verdicts = desk.ledger.journal.risk_decisions("paper:2022-12-28:main")
+    assert {v.code for v in verdicts} == {RefusalCode.NOT_MEASURED}
+    assert "of 500 sessions of history" in verdicts[0].text
+
+
+def report_of(desk: DeskFolder) -> RiskReport:
+    report = desk.ledger.risk_reports.last(desk.account)
+    assert report is not None
+    return report
 
 
 def worst_losses(desk: DeskFolder) -> list[float]:
