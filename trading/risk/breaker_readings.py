@@ -110,7 +110,7 @@ def read_breaker(
         return _concentration(seen, last)
     change = last.get(seen.account)
     since = change.tripped_at if change is not None else None
-    reading = _of_account(kind, seen, change)
+    reading = _of_account(kind, seen, _worth_at_trip(seen, change, now))
     if reading is None and isinstance(rule, SampleRule):
         reading = _of_sample(kind, seen, since, rule.sample)
     if kind is BreakerKind.ORDER_RATE and seen.sendings is not None:
@@ -118,12 +118,12 @@ def read_breaker(
     return {} if reading is None else {seen.account: reading}
 
 
-def _of_account(kind: BreakerKind, seen: RiskObservation, last: BreakerChange | None) -> Reading | None:
+def _of_account(kind: BreakerKind, seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
     match kind:
         case BreakerKind.DAILY_LOSS:
-            return _loss(seen, _close_before(seen, last))
+            return _loss(seen, _close_before(seen, tripped))
         case BreakerKind.DRAWDOWN:
-            return _loss(seen, _peak(seen, last))
+            return _loss(seen, _peak(seen, tripped))
         case BreakerKind.RECONCILIATION_BREAK if seen.worst_break is not None:
             return _share("worst break", seen.worst_break, seen)
         case BreakerKind.STALE_DATA if seen.sessions_behind is not None:
@@ -159,23 +159,21 @@ def is_over(rule: BreakerRule, reading: Reading) -> bool:
 # -- money
 
 
-def _close_before(seen: RiskObservation, last: BreakerChange | None) -> Valuation | None:
-    """Return what the account was worth at the close before, or at a trip since then that a person has reset."""
+def _close_before(seen: RiskObservation, tripped: Valuation | None) -> Valuation | None:
+    """Return what the account was worth at the close before, or at a trip since then that has ended."""
     before = [v for v in seen.valuations if v.session < seen.session]
-    base, reset = before[-1] if before else None, _reset_at(last, seen)
-    return reset if reset and (base is None or base.at < reset.at) else base
+    return max([*before[-1:], *([tripped] if tripped else [])], key=lambda v: v.at, default=None)
 
 
-def _peak(seen: RiskObservation, last: BreakerChange | None) -> Valuation | None:
+def _peak(seen: RiskObservation, tripped: Valuation | None) -> Valuation | None:
     """Return the valuation that, with the cash that has come and gone since, was the highest."""
-    reset = _reset_at(last, seen)
-    counted = [v for v in seen.valuations if reset is None or v.at > reset.at]
-    return max([*counted, *([reset] if reset else [])], key=lambda v: _restated(v, seen), default=None)
+    counted = [v for v in seen.valuations if tripped is None or v.at > tripped.at]
+    return max([*counted, *([tripped] if tripped else [])], key=lambda v: _restated(v, seen), default=None)
 
 
-def _reset_at(last: BreakerChange | None, seen: RiskObservation) -> Valuation | None:
-    """Return what the account was worth when a breaker tripped that a person has reset."""
-    if last is None or last.equity is None or not last.is_reset_by_person:
+def _worth_at_trip(seen: RiskObservation, last: BreakerChange | None, now: datetime) -> Valuation | None:
+    """Return what the account was worth when a breaker tripped that a person or its time has ended."""
+    if last is None or last.equity is None or not last.is_ended(now):
         return None
     return Valuation(session=seen.session, at=last.tripped_at, equity=last.equity)
 
