@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import dropwhile
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,7 @@ from blocks.desk import Desk
 from tasks.value import EVER
 from trading.market.adjustments import adjusted_closes
 from trading.market.instruments import SecurityType
-from trading.risk.drawdowns import current_drawdown
-from trading.risk.equity_curve import growth_index
+from trading.risk.equity_curve import cash_flows, drawdown
 from trading.risk.exposure import AccountExposure
 from trading.risk.gate import RiskState
 from trading.risk.measure_limits import MeasureLimits
@@ -73,10 +71,9 @@ def portfolio_risk(state: RiskState, model: RiskModel, limits: MeasureLimits, dr
 
 def equity_drawdown(desk: Desk, worth: Decimal, now: datetime) -> float:
     """Return how far equity lies below its peak, as a fraction, deposits and withdrawals left out."""
-    facts = desk.ledger.facts
-    points = [(r.reconciled_at, r.equity) for r in facts.reconciliations(desk.name) if r.reconciled_at < now]
-    since = [*dropwhile(lambda point: point[1] <= 0, points), (now, worth)]
-    return current_drawdown(growth_index(since, facts.cash_movements(desk.name)))
+    past = [v for v in desk.ledger.breakers.valuations(desk.name) if v.at < now]
+    found = drawdown(past, worth, cash_flows(desk.ledger.facts.cash_movements(desk.name)))
+    return float(found.fall) if found else 0.0
 
 
 def _model(desk: Desk, history: ReturnHistory, benchmark: str, facts: Mapping[str, SymbolFacts]) -> RiskModel:

@@ -7,26 +7,11 @@ from decimal import Decimal
 
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breakers import BreakerKind, BreakerRule, LossRule, SampleRule
+from trading.risk.equity_curve import CashFlow as CashFlow
+from trading.risk.equity_curve import Valuation, drawdown, restated
 
 _ZERO, _HUNDRED, _BASIS_POINTS = Decimal(0), Decimal(100), Decimal(10_000)
 A_MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Valuation:
-    """What an account was worth at one reconciliation."""
-
-    session: date
-    at: datetime
-    equity: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CashFlow:
-    """Cash that came in (> 0) or went out and was neither earned nor lost."""
-
-    at: datetime
-    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +106,9 @@ def read_breaker(
 def _of_account(kind: BreakerKind, seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
     match kind:
         case BreakerKind.DAILY_LOSS:
-            return _loss(seen, _close_before(seen, tripped))
+            return _daily_loss(seen, tripped)
         case BreakerKind.DRAWDOWN:
-            return _loss(seen, _peak(seen, tripped))
+            return _drawdown(seen, tripped)
         case BreakerKind.RECONCILIATION_BREAK if seen.worst_break is not None:
             return _share("worst break", seen.worst_break, seen)
         case BreakerKind.STALE_DATA if seen.sessions_behind is not None:
@@ -159,16 +144,32 @@ def is_over(rule: BreakerRule, reading: Reading) -> bool:
 # -- money
 
 
-def _close_before(seen: RiskObservation, tripped: Valuation | None) -> Valuation | None:
-    """Return what the account was worth at the close before, or at a trip since then that has ended."""
+def _daily_loss(seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
+    """Return the loss since the close before, or since a trip after it that has ended."""
     before = [v for v in seen.valuations if v.session < seen.session]
-    return max([*before[-1:], *([tripped] if tripped else [])], key=lambda v: v.at, default=None)
+    base = max([*before[-1:], *([tripped] if tripped else [])], key=lambda v: v.at, default=None)
+    if seen.equity is None or base is None:
+        return None
+    worth = restated(base, seen.flows)
+    if problem := _equity_problem(seen) or _nothing_before(worth):
+        return Reading(value=None, problem=problem)
+    loss = worth - seen.equity
+    return Reading(value=max(loss, _ZERO) / worth * _HUNDRED, amount=loss)
 
 
-def _peak(seen: RiskObservation, tripped: Valuation | None) -> Valuation | None:
-    """Return the valuation that, with the cash that has come and gone since, was the highest."""
-    counted = [v for v in seen.valuations if tripped is None or v.at > tripped.at]
-    return max([*counted, *([tripped] if tripped else [])], key=lambda v: _restated(v, seen), default=None)
+def _drawdown(seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
+    """Return the loss since the peak; after a trip that has ended, since the peak from then on."""
+    past = [*([tripped] if tripped else []), *(v for v in seen.valuations if tripped is None or v.at > tripped.at)]
+    if seen.equity is None or not past:
+        return None
+    strange = next((_nothing_before(v.equity) for v in past if not v.equity.is_finite()), "")
+    if problem := _equity_problem(seen) or strange:
+        return Reading(value=None, problem=problem)
+    found = drawdown(past, seen.equity, seen.flows)
+    if found is None:
+        worth = restated(past[-1], seen.flows)  # of an account that has just been opened all that is there was paid in
+        return Reading(value=None, problem=_nothing_before(worth)) if worth <= 0 else Reading(value=_ZERO)
+    return Reading(value=found.fall * _HUNDRED, amount=restated(found.peak, seen.flows) - seen.equity)
 
 
 def _worth_at_trip(seen: RiskObservation, last: BreakerChange | None, now: datetime) -> Valuation | None:
@@ -178,20 +179,10 @@ def _worth_at_trip(seen: RiskObservation, last: BreakerChange | None, now: datet
     return Valuation(session=seen.session, at=last.tripped_at, equity=last.equity)
 
 
-def _restated(base: Valuation, seen: RiskObservation) -> Decimal:
-    return base.equity + sum((f.amount for f in seen.flows if f.at > base.at), _ZERO)
-
-
-def _loss(seen: RiskObservation, base: Valuation | None) -> Reading | None:
-    if seen.equity is None or base is None:
-        return None
-    before, problem = _restated(base, seen), _equity_problem(seen)
-    if problem:
-        return Reading(value=None, problem=problem)
-    if not before.is_finite() or before <= 0:
-        return Reading(value=None, problem=f"equity was {before} before, so a loss is a share of nothing")
-    loss = before - seen.equity
-    return Reading(value=max(loss, _ZERO) / before * _HUNDRED, amount=loss)
+def _nothing_before(worth: Decimal) -> str:
+    if worth.is_finite() and worth > 0:
+        return ""
+    return f"equity was {worth} before, so a loss is a share of nothing"
 
 
 def _equity_problem(seen: RiskObservation) -> str:

@@ -113,6 +113,13 @@ class TestTripping:
         assert (change.kind, change.value) == (BreakerKind.DRAWDOWN, 20)  # (120 - 96) / 120
         assert change.reset_rule is ResetRule.PERSON
 
+    def test_cash_taken_out_after_a_loss_makes_the_drawdown_no_larger(self):
+        worth = [a_valuation(120, date(2024, 3, 13)), a_valuation(100, BEFORE)]
+        taken = CashFlow(at=at(0), amount=Decimal(-60))
+
+        assert ruled(seen(40, valuations=worth, flows=[taken])) == ()  # a sixth, not (60 - 40) / 60
+        assert the_only(ruled(seen("38.4", valuations=worth, flows=[taken]))).value == 20
+
     @pytest.mark.parametrize(
         ("observation", "why"),
         [
