@@ -12,6 +12,8 @@ from trading.risk.limits import RiskLimits
 from trading.risk.measured_facts import annual_volatility_pct, measured_facts
 from trading.risk.trading_facts import TradingFacts
 
+DAY_TRADE_SESSIONS = 5
+
 
 class Described(NamedTuple):
     """Facts by symbol, and the annualised volatility of the benchmark where a limit asks for it."""
@@ -27,6 +29,11 @@ def describe(desk: Desk, session: date, symbols: Collection[str]) -> Described:
     if not limits.need_history:
         return Described({s: TradingFacts(instrument=i) for s, i in instruments.items()}, None)
     return _measured(desk, session, symbols, limits, instruments)
+
+
+def first_of_day_trades(desk: Desk, session: date) -> date:
+    """Return the first of the sessions whose day trades count in this one."""
+    return desk.market.calendar.sessions_before(session, DAY_TRADE_SESSIONS - 1)
 
 
 def _measured(

@@ -14,6 +14,8 @@ from blocks.desk import Desk
 from tasks.publish import publish_png
 from trading.risk.report import RiskReport
 
+_FULL = 2.0  # a bar ends there, however far a limit is exceeded
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -53,7 +55,7 @@ def risk_png(report: RiskReport) -> bytes:
     uses, past, parts, stresses = figure.subplots(2, 2).flat
     figure.suptitle(f"Risk of {report.account} at {report.session}, equity {report.equity:,.2f} {report.currency}")
     uses.set_title("Limits in use, %")
-    _bars(uses, {f"{u.name} {u.subject}".strip() + f", {u.unit}": 100 * u.share for u in report.uses})
+    _bars(uses, {f"{u.name} {u.subject}".strip() + f", {u.unit}": 100 * min(u.share, _FULL) for u in report.uses})
     uses.axvline(100, color="firebrick")
     past.set_title(f"Profit of sessions like the last {len(report.pnl)}")
     past.hist(report.pnl, bins=50, color="steelblue")

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Desk, wall_clock
-from tasks.describe import describe
+from tasks.describe import Described, describe, first_of_day_trades
 from tasks.model import equity_drawdown, portfolio_risk, risk_model
 from tasks.publish import publish_table
 from tasks.value import prices_at_open
@@ -18,12 +18,10 @@ from trading.orders.orders import NewOrderSingle, Order
 from trading.orders.rebalance import orders_from_targets
 from trading.positions.sizing import SizingRules
 from trading.risk.approvals import ApprovalTerms
-from trading.risk.gate import RiskState
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
 from trading.risk.portfolio_risk import PortfolioRisk
-
-DAY_TRADE_SESSIONS = 5
+from trading.risk.risk_state import RiskState
 
 
 @task(name="limit_orders", timeout_seconds=300, cache_policy=NO_CACHE)
@@ -68,8 +66,9 @@ async def limit(
             facts=described.facts,
             market_volatility_pct=described.market_volatility_pct,
             closes_at=times.close_at,
-            portfolio=_portfolio(desk, decision, held, open_orders, marks),
-            day_trades_since=desk.market.calendar.sessions_before(times.session, DAY_TRADE_SESSIONS - 1),
+            portfolio=_portfolio(desk, decision, held, open_orders, marks, described),
+            currency=desk.account.currency,
+            day_trades_since=first_of_day_trades(desk, times.session),
         ),
     )
     await _publish(decision, orders, verdicts)
@@ -82,6 +81,7 @@ def _portfolio(
     held: Mapping[str, Decimal],
     working: Sequence[Order],
     marks: Mapping[str, Decimal],
+    described: Described,
 ) -> PortfolioRisk | None:
     """Return the measures that have a limit, as the account stands before the decision; None when none has."""
     limits = desk.account.risk_limits.measures
@@ -95,6 +95,7 @@ def _portfolio(
         held=held,
         marks=marks,
         working=working,
+        facts=described.facts,
         currency=desk.account.currency,
     )
     return portfolio_risk(state, model, limits, equity_drawdown(desk, decision.equity, decision.decided_at))

@@ -1,23 +1,25 @@
 """Measure the risk of an account: limits in use, tails, stresses, contributors."""
 
 from datetime import date, datetime
-from decimal import Decimal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from adapters.sql.risk_states import notional
+from adapters.sql.risk_states import Asked
 from blocks.desk import Clock, Desk
+from tasks.describe import describe, first_of_day_trades
 from tasks.draw import risk_png
-from tasks.model import equity_drawdown, page_model, portfolio_risk
+from tasks.model import equity_drawdown, held_values, page_model, portfolio_risk
 from tasks.publish import publish_markdown, publish_png
 from tasks.value import marks
 from trading.positions.books import equity
 from trading.risk.contributions import shortfall_contributions
-from trading.risk.gate import RiskState
-from trading.risk.report import RiskReport, limit_uses, measure_uses, stresses_of, tails_of
-from trading.risk.risk_model import BETA, exposure_value
+from trading.risk.inputs import RiskInputs
+from trading.risk.limit_uses import limit_uses
+from trading.risk.report import RiskReport, measure_uses, stresses_of, tails_of
+from trading.risk.risk_model import BETA
 from trading.risk.risk_page import as_markdown, risk_page
+from trading.risk.tally import exposure_of
 
 LARGEST = 10  # contributors shown
 
@@ -41,28 +43,30 @@ async def measure(desk: Desk, session: date, known: date, clock: Clock) -> RiskR
 
 def risk_report(desk: Desk, session: date, known: date, now: datetime) -> RiskReport | None:
     """Return the risk of what the account holds now."""
-    facts, journal, settings = desk.ledger.facts, desk.ledger.journal, desk.account.risk_limits
-    books = facts.books(desk.name, now)
+    journal, settings = desk.ledger.journal, desk.account.risk_limits
+    books = desk.ledger.facts.books(desk.name, now)
     held, working = books.held(), journal.orders(desk.name, open_only=True)
     today = journal.orders(desk.name, session=session)
     wanted = {*held, *(s for o in (*working, *today) for s in o.new_order.symbols)}
-    prices = marks(desk, known, wanted, facts.executions(desk.name))
+    prices = marks(desk, known, wanted, desk.ledger.facts.executions(desk.name))
     worth = equity(books, prices)
     if worth <= 0:
         return None
-    state = RiskState(
-        equity=worth,
-        cash=books.cash,
-        held=held,
-        marks=prices,
-        working=working,
-        orders_today=len(today),
-        notional_today=sum((notional(o, prices) for o in today), Decimal(0)),
-        currency=desk.account.currency,
+    described = describe(desk, session, wanted)
+    state = journal.risk_state(
+        Asked(account=desk.name, session=session, as_of=now, now=now, equity=worth, cash=books.cash),
+        RiskInputs(
+            limits=settings.limits,
+            marks=prices,
+            facts=described.facts,
+            market_volatility_pct=described.market_volatility_pct,
+            day_trades_since=first_of_day_trades(desk, session),
+            currency=desk.account.currency,
+        ),
     )
     drawdown = equity_drawdown(desk, worth, now)
     model, benchmark, limits = page_model(desk, wanted, known)
-    values = {s: exposure_value(s, qty, prices[s]) for s, qty in held.items()}
+    values = held_values(state, exposure_of(state))
     portfolio = portfolio_risk(state, model, limits, drawdown)
     pnl = model.values(values) @ model.returns
     return RiskReport(

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import dropwhile
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,16 @@ import pandas as pd
 from blocks.desk import Desk
 from tasks.value import EVER
 from trading.market.adjustments import adjusted_closes
-from trading.market.instruments import SecurityType
-from trading.risk.drawdowns import current_drawdown
-from trading.risk.equity_curve import growth_index
+from trading.market.instruments import Instrument
+from trading.risk.equity_curve import cash_flows, drawdown
 from trading.risk.exposure import AccountExposure
-from trading.risk.gate import RiskState
 from trading.risk.measure_limits import MeasureLimits
 from trading.risk.portfolio_risk import PortfolioRisk
 from trading.risk.return_history import ReturnHistory
 from trading.risk.risk_model import RiskModel, SymbolFacts, exposure_value
+from trading.risk.risk_state import RiskState
 from trading.risk.stress import built_in_scenarios
+from trading.risk.tally import exposure_of
 
 LEAST_SESSIONS = 100  # of history, for a page; a limit needs all that it asks for
 VOLUME_SESSIONS = 20  # that the usual value traded in a day is the mean of
@@ -59,9 +58,9 @@ def page_model(desk: Desk, symbols: Collection[str], known: date) -> tuple[RiskM
 
 def portfolio_risk(state: RiskState, model: RiskModel, limits: MeasureLimits, drawdown: float) -> PortfolioRisk:
     """Return the measures of an account; what has no price is left out: the gate adds nothing while there is such."""
-    exposure = AccountExposure(state.held, state.working, state.marks, state.multipliers)
+    exposure = exposure_of(state)
     return PortfolioRisk(
-        held={s: exposure_value(s, qty, state.marks[s]) for s, qty in state.held.items() if s in state.marks},
+        held=held_values(state, exposure),
         working=[(s, float(side.sign * on.working * on.mark_value)) for (s, side), on in exposure.sides()],
         model=model,
         limits=limits,
@@ -71,12 +70,20 @@ def portfolio_risk(state: RiskState, model: RiskModel, limits: MeasureLimits, dr
     )
 
 
+def held_values(state: RiskState, exposure: AccountExposure) -> dict[str, float]:
+    """Return the signed value of each position that has a price."""
+    return {
+        symbol: exposure_value(symbol, qty, px, exposure.multiplier(symbol))
+        for symbol, qty in state.held.items()
+        if (px := exposure.mark(symbol)) is not None
+    }
+
+
 def equity_drawdown(desk: Desk, worth: Decimal, now: datetime) -> float:
     """Return how far equity lies below its peak, as a fraction, deposits and withdrawals left out."""
-    facts = desk.ledger.facts
-    points = [(r.reconciled_at, r.equity) for r in facts.reconciliations(desk.name) if r.reconciled_at < now]
-    since = [*dropwhile(lambda point: point[1] <= 0, points), (now, worth)]
-    return current_drawdown(growth_index(since, facts.cash_movements(desk.name)))
+    past = [v for v in desk.ledger.breakers.valuations(desk.name) if v.at < now]
+    found = drawdown(past, worth, cash_flows(desk.ledger.facts.cash_movements(desk.name)))
+    return float(found.fall) if found else 0.0
 
 
 def _model(desk: Desk, history: ReturnHistory, benchmark: str, facts: Mapping[str, SymbolFacts]) -> RiskModel:
@@ -93,11 +100,13 @@ def _past(desk: Desk, symbols: Collection[str], known: date) -> tuple[pd.DataFra
     closes = adjusted_closes(frame, store.actions(source, EVER, known), as_of=known)
     lately = frame[frame["session"] >= pd.Timestamp(calendar.sessions_before(known, VOLUME_SESSIONS - 1))]
     traded = (lately["close"] * lately["volume"]).groupby(lately["symbol"]).mean()
-    facts = {
-        symbol: SymbolFacts(
-            security_type=instruments[symbol].security_type if symbol in instruments else SecurityType.COMMON_STOCK,
-            daily_value=float(traded[symbol]) if symbol in traded and traded[symbol] > 0 else None,
-        )
-        for symbol in wanted
-    }
-    return closes, facts
+    return closes, {symbol: _facts(instruments.get(symbol), traded.get(symbol)) for symbol in wanted}
+
+
+def _facts(instrument: Instrument | None, traded: float | None) -> SymbolFacts:
+    """Return what is known of a symbol of which, at prices of one unit, so much was traded in a usual day."""
+    daily = 0.0 if traded is None else float(traded)
+    if instrument is None:
+        return SymbolFacts(daily_value=daily if daily > 0 else None)
+    worth = daily * float(instrument.multiplier)
+    return SymbolFacts(security_type=instrument.security_type, daily_value=worth if worth > 0 else None)

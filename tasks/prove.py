@@ -14,6 +14,7 @@ from adapters.ib.ib_settings import Role
 from adapters.ib.probe import Probe, probe_gateway
 from blocks.broker_account import Mode
 from blocks.desk import Clock, Desk
+from tasks.describe import describe
 from tasks.publish import publish_markdown
 from tasks.reconcile import find_breaks
 from tasks.send import LEASE_TIME, send_batch
@@ -168,10 +169,19 @@ class _Proof:
         return order
 
     def _risk_inputs(self) -> RiskInputs:
+        calendar, sent_by = self._desk.market.calendar, self._clock() + SENT_WITHIN
+        session = calendar.session_on_or_after(calendar.local_date(sent_by))
+        if calendar.close_at(session) < sent_by:
+            session = calendar.next_session(session)
+        described = describe(self._desk, session, self._marks)
         return RiskInputs(
             limits=self._desk.account.risk_limits.limits,
             marks=self._marks,
             blocked=self._desk.ledger.clearances.locked(self._desk.name),
+            facts=described.facts,
+            market_volatility_pct=described.market_volatility_pct,
+            closes_at=calendar.close_at(session),
+            currency=self._desk.account.currency,
         )
 
     def _known_marks(self, statement: AccountStatement) -> dict[str, Decimal]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from trading.money import to_cents
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

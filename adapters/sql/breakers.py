@@ -16,9 +16,10 @@ from trading.errors import DeskHalted
 from trading.orders.executions import SendMark
 from trading.orders.orders import OrdStatus, TimeInForce
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent, trip_alert
-from trading.risk.breaker_readings import RiskObservation, Sending, Valuation
+from trading.risk.breaker_readings import RiskObservation, Sending
 from trading.risk.breaker_rulings import reset_by, rule_breakers
 from trading.risk.breakers import BreakerKind, BreakerRules, ResetRule
+from trading.risk.equity_curve import Valuation
 from trading.risk.restrictions import Restriction, RestrictionKind, RiskScope
 
 CHANGE, TRIPPED = table_of(BreakerChangeRow), table_of(TrippedBreakerRow)

@@ -12,7 +12,7 @@ from adapters.sql.approvals import request_approval, require_approved, require_n
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
-from adapters.sql.order_requests import counted_of, gate_replace, insert_cancels
+from adapters.sql.order_requests import gate_replace, insert_cancels
 from adapters.sql.order_rows import (
     MARK,
     ORDER,
@@ -140,6 +140,11 @@ class SqlJournal:
             _require_account(lease, {request.account})
             require_no_more_than_approved(connection, request)
             return gate_replace(connection, lease, request, inputs)
+
+    def risk_state(self, asked: Asked, inputs: RiskInputs) -> RiskState:
+        """Return the account as the gate would see it now."""
+        with reading(self._engine) as connection:
+            return risk_state(connection, asked, inputs, working_orders(connection, asked.account))
 
     def replaces(self, cl_ord_id: str) -> tuple[OrderCancelReplaceRequest, ...]:
         """Return the replace requests of an order that passed the gate, oldest first."""
@@ -289,14 +294,7 @@ def _risk_state(
         equity=decision.equity,
         cash=decision.cash,
     )
-    return risk_state(
-        connection,
-        asked,
-        inputs,
-        working=working_orders(connection, decision.account),
-        today=read_orders(connection, counted_of(decision.account, decision.session)),
-        changes_today=0,
-    )
+    return risk_state(connection, asked, inputs, working_orders(connection, decision.account))
 
 
 def _granted(order: NewOrderSingle, verdict: RiskDecision) -> NewOrderSingle | None:

@@ -1,14 +1,13 @@
 """Requests to cancel or replace an order, recorded before they are sent; a replace passes the gate first."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, orders_of, read_orders, replace_of, working_orders
+from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, orders_of, replace_of, working_orders
 from adapters.sql.risk_states import Asked, risk_state
 from adapters.sql.rows import chunks, flat, insert_new, table_of
 from adapters.sql.tables import DecisionRow, OrderRequestRow
@@ -19,7 +18,6 @@ from trading.orders.orders import (
     Order,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
-    OrderPurpose,
     OrdStatus,
 )
 from trading.risk.gate import RiskState, check_orders
@@ -88,8 +86,8 @@ def gate_replace(
         granted_qty=new.order_qty,
     )
     working = {o.cl_ord_id: o for o in working_orders(connection, order.new_order.account)}
-    if not _only_less(new, working.pop(order.cl_ord_id, order).in_force):
-        state = _risk_state(connection, order, request, inputs, tuple(working.values()))
+    if not _only_less(new, working.get(order.cl_ord_id, order).in_force):
+        state = _risk_state(connection, order, request, inputs, working.values())
         verdict = replace(_gated(new, state, inputs), cl_ord_id=request.cl_ord_id)
     row = flat(request) | flat(verdict) | {"kind": REPLACE, "token": lease.token}
     row["requested_at"] = row.pop("transact_time")
@@ -97,12 +95,6 @@ def gate_replace(
         del row[name]
     connection.execute(sa.insert(REQUEST), row)
     return verdict
-
-
-def counted_of(account: str, session: date) -> sa.ColumnElement[bool]:
-    """Return the condition for the orders that count for the limits of a session: all but protective ones."""
-    protects = ORDER.c.purpose == OrderPurpose.PROTECT.value
-    return (ORDER.c.account == account) & (ORDER.c.session == session) & ~protects
 
 
 def _only_less(new: NewOrderSingle, old: NewOrderSingle) -> bool:
@@ -114,35 +106,23 @@ def _risk_state(
     order: Order,
     request: OrderCancelReplaceRequest,
     inputs: RiskInputs,
-    others: Sequence[Order],
+    working: Collection[Order],
 ) -> RiskState:
     """Return the account as if the order had never been, for its new values are to be judged whole."""
     account, meant = request.account, order.new_order
     of_account = sa.select(DECISION).where(DECISION.c.account == account)
     decided = connection.execute(of_account.order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc())).first()
     equity, cash = (decided.equity, decided.cash) if decided is not None else (Decimal(0), Decimal(0))
-    same_session = counted_of(account, meant.session)
-    today = [o for o in read_orders(connection, same_session) if o.cl_ord_id != order.cl_ord_id]
-    asked = (REQUEST.c.account == account) & (REQUEST.c.kind == REPLACE) & REQUEST.c.accepted
-    asked &= REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(same_session))
-    replaced = connection.execute(sa.select(sa.func.count()).select_from(REQUEST).where(asked)).scalar_one()
-    return risk_state(
-        connection,
-        Asked(
-            account=account,
-            session=meant.session,
-            as_of=max(meant.expire_time, request.transact_time),
-            now=request.transact_time,
-            equity=equity,
-            cash=cash,
-            but_for=order,
-        ),
-        inputs,
-        working=others,
-        today=today,
-        # Each change is one more message of the day, or a loop of changes would have no end.
-        changes_today=1 + replaced,
+    asked = Asked(
+        account=account,
+        session=meant.session,
+        as_of=max(meant.expire_time, request.transact_time),
+        now=request.transact_time,
+        equity=equity,
+        cash=cash,
+        but_for=order,
     )
+    return risk_state(connection, asked, inputs, working)
 
 
 def _gated(new: NewOrderSingle, state: RiskState, inputs: RiskInputs) -> RiskDecision:

@@ -1,7 +1,7 @@
 """The account as the gate is to see it, read in the transaction that will record what it decides."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from adapters.sql.books import read_books, read_positions, read_trades
 from adapters.sql.breakers import active_restrictions
-from adapters.sql.order_rows import ORDER, REPLACE, REQUEST
+from adapters.sql.order_rows import ORDER, REPLACE, REQUEST, read_orders
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, Side
 from trading.risk.exposure import order_notional
 from trading.risk.gate import RiskState
@@ -41,38 +41,33 @@ class Asked:
     but_for: Order | None = None
 
 
-def risk_state(
-    connection: sa.Connection,
-    asked: Asked,
-    inputs: RiskInputs,
-    *,
-    working: Sequence[Order],
-    today: Sequence[Order],
-    changes_today: int,
-) -> RiskState:
+def risk_state(connection: sa.Connection, asked: Asked, inputs: RiskInputs, working: Collection[Order]) -> RiskState:
     """Return the account with all that works and all that was done in the session.
 
     Args:
-        today: the session's orders.
-        changes_today: how often they were changed.
+        working: the account's open orders.
     """
     restrictions = active_restrictions(connection, asked.account, asked.now)
     trades = _trades(connection, asked, inputs)
     stated = inputs.stated
     held = read_books(connection, asked.account, asked.as_of).held() if stated is None else dict(stated)
+    mine = None if asked.but_for is None else asked.but_for.cl_ord_id
+    counted = _counted(asked)
+    today = [o for o in read_orders(connection, counted) if o.cl_ord_id != mine]
     return RiskState(
         equity=asked.equity,
         cash=asked.cash,
         held=_without(held, asked.but_for),
         marks=inputs.marks,
-        working=working,
-        orders_today=len(today) + changes_today,
+        working=[o for o in working if o.cl_ord_id != mine],
+        orders_today=len(today) + _changes(connection, counted) + (mine is not None),
         notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
         today=tuple(o.in_force for o in today),
         orders_last_minute=_last_minute(connection, asked) if inputs.limits.max_orders_per_minute is not None else 0,
         day_trades_before=_day_trades([t for t in trades if t[0] != asked.session]),
         traded_today=frozenset(trade for day, trade in trades if day == asked.session),
         blocked=inputs.blocked,
+        currency=inputs.currency,
         restrictions=restrictions,
         books=_books(connection, asked, inputs, restrictions),
         facts=inputs.facts,
@@ -81,6 +76,22 @@ def risk_state(
         closes_at=inputs.closes_at,
         portfolio=inputs.portfolio,
     )
+
+
+def _counted(asked: Asked) -> sa.ColumnElement[bool]:
+    """Return the condition for the orders that count for the limits of a session: all but protective ones."""
+    protects = ORDER.c.purpose == OrderPurpose.PROTECT.value
+    return (ORDER.c.account == asked.account) & (ORDER.c.session == asked.session) & ~protects
+
+
+def _changes(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> int:
+    """Return how often these orders were changed: each is a message of the day, or a loop of them would never end."""
+    changed = sa.select(sa.func.count()).where(
+        REQUEST.c.kind == REPLACE,
+        REQUEST.c.accepted,
+        REQUEST.c.orig_cl_ord_id.in_(sa.select(ORDER.c.cl_ord_id).where(counted)),
+    )
+    return int(connection.execute(changed).scalar_one())
 
 
 def notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:

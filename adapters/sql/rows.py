@@ -1,5 +1,6 @@
 """Rows and values: how each value of the desk is laid into its table and read back."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
@@ -51,6 +52,8 @@ def json_value(value: object) -> Any:
             return value.value
         case Decimal():
             return format(value, "f")
+        case float() if not math.isfinite(value):
+            return str(value)  # JSON has no such number
         case datetime() | date():
             return value.isoformat()
         case Mapping():

@@ -257,6 +257,14 @@ async def test_limits_that_refuse_the_order_are_named(trial: Trial):
     assert trial.gateway.accepted == []
 
 
+async def test_an_account_that_trades_in_regular_hours_only_can_be_proven(trial: Trial):
+    await trial.desk(limits=RiskLimits(trading_hours_only=True))
+
+    await trial.prove()
+
+    assert trial.bad() == []
+
+
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.SHADOW])
 async def test_real_money_and_shadow_are_refused_before_anything_is_connected(trial: Trial, mode: Mode):
     await trial.desk(account="U7654321", mode=mode)

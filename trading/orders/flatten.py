@@ -23,7 +23,7 @@ from trading.orders.orders import (
     TimeInForce,
     make_cl_ord_id,
 )
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 
 UNATTRIBUTED = "unattributed"  # the book of orders that close what no strategy book holds

@@ -19,7 +19,7 @@ from trading.market.instruments import Instrument
 from trading.orders.orders import Side
 from trading.positions.books import Position
 from trading.reconciliation import plain
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 
 _ZERO, _HUNDRED = Decimal(0), Decimal(100)

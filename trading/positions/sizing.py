@@ -17,7 +17,7 @@ from trading.errors import InvalidValue
 from trading.ledger import Target
 from trading.market.instruments import Instrument
 from trading.orders.orders import TimeInForce
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 
 _TOWARD_ZERO = Context(prec=28, rounding=ROUND_DOWN)

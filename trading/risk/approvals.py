@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from trading.errors import AnswerRefused, InvalidValue
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 
 NOBODY = "nobody (time-out)"  # gives the answer that no person gave in time

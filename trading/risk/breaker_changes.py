@@ -71,6 +71,12 @@ class BreakerChange:
         """Tell whether a person has ended it."""
         return self.event is BreakerEvent.RESET and self.actor != ITSELF
 
+    def is_ended(self, now: datetime) -> bool:
+        """Tell whether a person or its time has ended it; what it measures then starts anew."""
+        if self.event is BreakerEvent.RESET:
+            return self.is_reset_by_person or self.reset_rule is not ResetRule.BY_ITSELF
+        return not self.is_tripped(now)
+
     def is_tripped(self, now: datetime) -> bool:
         """Tell whether it forbids something at that time."""
         return self.event is not BreakerEvent.RESET and (self.until is None or now < self.until)

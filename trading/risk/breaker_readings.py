@@ -7,26 +7,11 @@ from decimal import Decimal
 
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breakers import BreakerKind, BreakerRule, LossRule, SampleRule
+from trading.risk.equity_curve import CashFlow as CashFlow
+from trading.risk.equity_curve import Valuation, drawdown, restated
 
 _ZERO, _HUNDRED, _BASIS_POINTS = Decimal(0), Decimal(100), Decimal(10_000)
 A_MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Valuation:
-    """What an account was worth at one reconciliation."""
-
-    session: date
-    at: datetime
-    equity: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CashFlow:
-    """Cash that came in (> 0) or went out and was neither earned nor lost."""
-
-    at: datetime
-    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +95,7 @@ def read_breaker(
         return _concentration(seen, last)
     change = last.get(seen.account)
     since = change.tripped_at if change is not None else None
-    reading = _of_account(kind, seen, change)
+    reading = _of_account(kind, seen, _worth_at_trip(seen, change, now))
     if reading is None and isinstance(rule, SampleRule):
         reading = _of_sample(kind, seen, since, rule.sample)
     if kind is BreakerKind.ORDER_RATE and seen.sendings is not None:
@@ -118,12 +103,12 @@ def read_breaker(
     return {} if reading is None else {seen.account: reading}
 
 
-def _of_account(kind: BreakerKind, seen: RiskObservation, last: BreakerChange | None) -> Reading | None:
+def _of_account(kind: BreakerKind, seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
     match kind:
         case BreakerKind.DAILY_LOSS:
-            return _loss(seen, _close_before(seen, last))
+            return _daily_loss(seen, tripped)
         case BreakerKind.DRAWDOWN:
-            return _loss(seen, _peak(seen, last))
+            return _drawdown(seen, tripped)
         case BreakerKind.RECONCILIATION_BREAK if seen.worst_break is not None:
             return _share("worst break", seen.worst_break, seen)
         case BreakerKind.STALE_DATA if seen.sessions_behind is not None:
@@ -159,41 +144,45 @@ def is_over(rule: BreakerRule, reading: Reading) -> bool:
 # -- money
 
 
-def _close_before(seen: RiskObservation, last: BreakerChange | None) -> Valuation | None:
-    """Return what the account was worth at the close before, or at a trip since then that a person has reset."""
+def _daily_loss(seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
+    """Return the loss since the close before, or since a trip after it that has ended."""
     before = [v for v in seen.valuations if v.session < seen.session]
-    base, reset = before[-1] if before else None, _reset_at(last, seen)
-    return reset if reset and (base is None or base.at < reset.at) else base
+    base = max([*before[-1:], *([tripped] if tripped else [])], key=lambda v: v.at, default=None)
+    if seen.equity is None or base is None:
+        return None
+    worth = restated(base, seen.flows)
+    if problem := _equity_problem(seen) or _nothing_before(worth):
+        return Reading(value=None, problem=problem)
+    loss = worth - seen.equity
+    return Reading(value=max(loss, _ZERO) / worth * _HUNDRED, amount=loss)
 
 
-def _peak(seen: RiskObservation, last: BreakerChange | None) -> Valuation | None:
-    """Return the valuation that, with the cash that has come and gone since, was the highest."""
-    reset = _reset_at(last, seen)
-    counted = [v for v in seen.valuations if reset is None or v.at > reset.at]
-    return max([*counted, *([reset] if reset else [])], key=lambda v: _restated(v, seen), default=None)
+def _drawdown(seen: RiskObservation, tripped: Valuation | None) -> Reading | None:
+    """Return the loss since the peak; after a trip that has ended, since the peak from then on."""
+    past = [*([tripped] if tripped else []), *(v for v in seen.valuations if tripped is None or v.at > tripped.at)]
+    if seen.equity is None or not past:
+        return None
+    strange = next((_nothing_before(v.equity) for v in past if not v.equity.is_finite()), "")
+    if problem := _equity_problem(seen) or strange:
+        return Reading(value=None, problem=problem)
+    found = drawdown(past, seen.equity, seen.flows)
+    if found is None:
+        worth = restated(past[-1], seen.flows)  # of an account that has just been opened all that is there was paid in
+        return Reading(value=None, problem=_nothing_before(worth)) if worth <= 0 else Reading(value=_ZERO)
+    return Reading(value=found.fall * _HUNDRED, amount=restated(found.peak, seen.flows) - seen.equity)
 
 
-def _reset_at(last: BreakerChange | None, seen: RiskObservation) -> Valuation | None:
-    """Return what the account was worth when a breaker tripped that a person has reset."""
-    if last is None or last.equity is None or not last.is_reset_by_person:
+def _worth_at_trip(seen: RiskObservation, last: BreakerChange | None, now: datetime) -> Valuation | None:
+    """Return what the account was worth when a breaker tripped that a person or its time has ended."""
+    if last is None or last.equity is None or not last.is_ended(now):
         return None
     return Valuation(session=seen.session, at=last.tripped_at, equity=last.equity)
 
 
-def _restated(base: Valuation, seen: RiskObservation) -> Decimal:
-    return base.equity + sum((f.amount for f in seen.flows if f.at > base.at), _ZERO)
-
-
-def _loss(seen: RiskObservation, base: Valuation | None) -> Reading | None:
-    if seen.equity is None or base is None:
-        return None
-    before, problem = _restated(base, seen), _equity_problem(seen)
-    if problem:
-        return Reading(value=None, problem=problem)
-    if not before.is_finite() or before <= 0:
-        return Reading(value=None, problem=f"equity was {before} before, so a loss is a share of nothing")
-    loss = before - seen.equity
-    return Reading(value=max(loss, _ZERO) / before * _HUNDRED, amount=loss)
+def _nothing_before(worth: Decimal) -> str:
+    if worth.is_finite() and worth > 0:
+        return ""
+    return f"equity was {worth} before, so a loss is a share of nothing"
 
 
 def _equity_problem(seen: RiskObservation) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal
 from trading.risk.restrictions import RestrictionKind, RiskScope
 from trading.validation import STRICT
 

@@ -145,7 +145,7 @@ class AccountExposure:
     def unit_value(self, order: NewOrderSingle) -> Decimal:
         """Return what one unit of the order counts for; 0 when its symbol has no price."""
         mark = self.mark(order.symbol)
-        return _ZERO if mark is None else order_unit_value(order, mark, self._multipliers.get(order.symbol, _ONE))
+        return _ZERO if mark is None else order_unit_value(order, mark, self.multiplier(order.symbol))
 
     def before(self, order: NewOrderSingle) -> SideExposure:
         """Return the order's side of its symbol as it is without the order."""
@@ -188,4 +188,8 @@ class AccountExposure:
 
     def mark_value(self, symbol: str) -> Decimal:
         """Return what one unit is worth at the last price; 0 when there is none."""
-        return (self.mark(symbol) or _ZERO) * self._multipliers.get(symbol, _ONE)
+        return (self.mark(symbol) or _ZERO) * self.multiplier(symbol)
+
+    def multiplier(self, symbol: str) -> Decimal:
+        """Return the cash value of a price of 1 for a quantity of 1."""
+        return self._multipliers.get(symbol, _ONE)

@@ -10,14 +10,16 @@ FormDecimal = Annotated[
     Decimal, WithJsonSchema({"type": "number"}), PlainSerializer(float, return_type=float, when_used="json")
 ]
 
-_LEAST_PCT = Decimal("0.1")
+
+def per_cent_from(least: Decimal) -> AfterValidator:
+    """Refuse a percentage below that: who types 0.05 and means 5 % would have a limit that nothing passes."""
+
+    def check(value: Decimal) -> Decimal:
+        if value < least:
+            raise ValueError(f"greater than or equal to {least}, for it is in per cent: write 5 for 5 %, not 0.05")
+        return value
+
+    return AfterValidator(check)
 
 
-def _per_cent(value: Decimal) -> Decimal:
-    # Who types 0.05 and means 5 % would have a limit that nothing passes.
-    if value < _LEAST_PCT:
-        raise ValueError(f"greater than or equal to {_LEAST_PCT}, for it is in per cent: write 5 for 5 %, not 0.05")
-    return value
-
-
-PerCent = Annotated[FormDecimal, Field(gt=0), AfterValidator(_per_cent)]
+PerCent = Annotated[FormDecimal, Field(gt=0), per_cent_from(Decimal("0.1"))]

@@ -143,7 +143,7 @@ def _first(rules: Sequence[Rule], tally: Tally, asked: Proposal) -> Refusal | No
 
 def _cut_by_breaker(tally: Tally, asked: Proposal) -> tuple[Proposal, Refusal | None]:
     """Return the order at the share of its quantity that tripped breakers leave; what it closes stays whole."""
-    if not tally.state.restrictions or asked.order.purpose is OrderPurpose.FLATTEN:
+    if not tally.state.restrictions or asked.order.purpose is not OrderPurpose.REBALANCE:
         return asked, None
     cuts = [(_cut(tally, r, asked), r.cause) for r in tally.state.restrictions]
     qty, cause = min(cuts)

@@ -56,8 +56,10 @@ class RiskInputs:
         market_volatility_pct: annualised volatility of `market_benchmark`, in per cent; None when not known.
         closes_at: end of the regular session that the orders are for; None when not known.
         day_trades_since: the first of the five sessions that day trades count in; None counts the ten days before.
-        portfolio: measures that have limits; None when none has. It is copied before anything is counted.
+        portfolio: measures that have limits, of the account without the orders that are to be judged; None when none
+            has. It is copied before anything is counted.
         approval: when a person must approve the orders; None: no person is asked.
+        currency: of the account, for the texts.
         stated: what the broker states to be held, by which the orders of a stopped desk are judged; None elsewhere.
     """
 
@@ -72,3 +74,4 @@ class RiskInputs:
     portfolio: PortfolioMeasures | None = None
     approval: ApprovalTerms | None = None
     stated: Mapping[str, Decimal] | None = None
+    currency: str = "USD"

@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from trading.risk.form_fields import FormDecimal as FormDecimal
-from trading.risk.form_fields import PerCent
+from trading.risk.form_fields import FormDecimal, PerCent
 from trading.risk.refusals import RefusalCode as RefusalCode
 from trading.risk.risk_decisions import RiskDecision as RiskDecision
 from trading.risk.scoped_limits import LimitScope, ScopedLimits, Sector

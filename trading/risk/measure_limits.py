@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from trading.risk.limits import FormDecimal
+from trading.risk.form_fields import FormDecimal, PerCent, per_cent_from
 from trading.risk.tail_measures import TailMethod
 from trading.validation import STRICT
 
@@ -28,29 +28,14 @@ class MeasureCode(StrEnum):
     MAX_VEGA = "MAX_VEGA"
 
 
-def _tail_pct(value: Decimal) -> Decimal:
-    return _per_cent(value, Decimal("0.1"))
-
-
-def _loss_pct(value: Decimal) -> Decimal:
-    return _per_cent(value, Decimal(1))
-
-
-def _per_cent(value: Decimal, least: Decimal) -> Decimal:
-    # A fraction typed for a percentage would stop all trading, and a percentage of a percentage would stop nothing.
-    if not least <= value <= 100:
-        raise ValueError(f"in per cent, from {least} to 100: write 5 for 5 %, not 0.05 or 500")
-    return value
-
-
 def _fraction(value: float) -> float:
     if not 0.9 <= value <= 0.999:
         raise ValueError("a fraction from 0.9 to 0.999: write 0.99 for 99 %")
     return value
 
 
-TailPct = Annotated[FormDecimal, AfterValidator(_tail_pct)]
-LossPct = Annotated[FormDecimal, AfterValidator(_loss_pct)]
+TailPct = Annotated[PerCent, Field(le=100)]
+LossPct = Annotated[FormDecimal, Field(le=100), per_cent_from(Decimal(1))]
 Positive = Annotated[FormDecimal, Field(gt=0)]
 
 

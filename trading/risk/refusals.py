@@ -249,7 +249,11 @@ def _of_measures() -> dict[RefusalCode, tuple[str, str, str]]:
         code: (f"{name} would be beyond its limit.", f"measures: `{limit}`", _LESS)
         for code, (name, limit) in names.items()
     }
-    unmeasured = ("What it adds to cannot be measured.", "measures", "Store more bars of the symbol.")
+    unmeasured = (
+        "What it adds to cannot be measured.",
+        "measures",
+        "Store more bars of the symbol or the benchmark, or take fewer `history_sessions` or another `benchmark`.",
+    )
     return told | {c.NOT_MEASURED: unmeasured}
 
 

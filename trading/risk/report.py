@@ -5,36 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from trading.errors import InvalidValue
-from trading.orders.orders import Side
 from trading.risk.contributions import Contribution
-from trading.risk.exposure import AccountExposure
-from trading.risk.gate import RiskState
-from trading.risk.limits import RiskLimits
+from trading.risk.limit_uses import LimitUse
 from trading.risk.measure_limits import MeasureUse
 from trading.risk.risk_model import STRESS, RiskModel
 from trading.risk.tail_measures import FloatArray, TailMethod, tail_risk_told
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitUse:
-    """How much of one limit is used, in the worst case of the working orders.
-
-    Attributes:
-        value, limit: in `unit`.
-        subject: the symbol that it is about, where it is about one.
-    """
-
-    name: str
-    value: float
-    limit: float
-    unit: str
-    subject: str = ""
-
-    @property
-    def share(self) -> float:
-        """Return the part that is used; above 1 the limit is exceeded."""
-        return self.value / self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,34 +58,6 @@ class RiskReport:
     beta: float | None = None
     drawdown: float | None = None
     unmeasured: Mapping[str, str] = field(default_factory=dict)
-
-
-def limit_uses(state: RiskState, limits: RiskLimits) -> tuple[LimitUse, ...]:
-    """Return the use of the account's own limits, each in its unit.
-
-    Raises:
-        InvalidValue: equity is not above 0, so no share of it can be told.
-    """
-    if state.equity <= 0:
-        raise InvalidValue("equity", state.equity, "greater than 0, or no share of it can be told; check the account")
-    exposure, currency = AccountExposure(state.held, state.working, state.marks, state.multipliers), state.currency
-    symbols = sorted({*state.held, *(s for o in state.working for s in o.new_order.symbols)})
-    values = {s: max(exposure.side(s, side).value for side in Side) for s in symbols}
-    largest = max(values, key=lambda s: values[s], default="")
-    value = values.get(largest, Decimal(0))
-    share, gross = value / state.equity * 100, exposure.gross
-
-    def use(name: str, used: Decimal | int, limit: Decimal | int, unit: str, subject: str = "") -> LimitUse:
-        return LimitUse(name=name, value=float(used), limit=float(limit), unit=unit, subject=subject)
-
-    return (
-        use("largest position", value, limits.max_position_notional, currency, largest),
-        use("largest position", share, limits.max_position_pct, "% of equity", largest),
-        use("gross leverage", gross / state.equity, limits.max_gross_leverage, "x equity"),
-        use("buying power", gross, state.equity * limits.buying_power_multiple, currency),
-        use("orders of the session", state.orders_today, limits.max_orders_per_day, "orders"),
-        use("value of the session's orders", state.notional_today, limits.max_notional_per_day, currency),
-    )
 
 
 def measure_uses(uses: Sequence[MeasureUse]) -> tuple[LimitUse, ...]:

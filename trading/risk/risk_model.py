@@ -124,7 +124,8 @@ class RiskModel:
     def _without_benchmark(
         cls, history: ReturnHistory, benchmark: str, known: Mapping[str, SymbolFacts], names: tuple[str, ...]
     ) -> "RiskModel":
-        why = f"no history of the benchmark {benchmark}"
+        found = history.unmeasured.get(benchmark, "no bars in store")
+        why = f"the benchmark {benchmark} has {found}; store them, or name another benchmark under measures"
         return cls(
             index={},
             returns=np.empty((0, max(len(history.sessions), 2))),  # nothing measured never moves

@@ -1,9 +1,11 @@
 """The risk page: a report as tables of text, for the shell and for the UI."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from trading.risk.breaker_changes import BreakerChange, forbidden_text
-from trading.risk.report import LimitUse, RiskReport
+from trading.risk.limit_uses import LimitUse
+from trading.risk.report import RiskReport
 
 Rows = Sequence[Mapping[str, str]]
 _BLOCKS = 20
@@ -11,8 +13,9 @@ _BLOCKS = 20
 
 def use_bar(use: LimitUse) -> str:
     """Return the part that is used as a bar; 0.4 gives eight of twenty blocks and 40 %."""
-    full = max(0, min(_BLOCKS, round(use.share * _BLOCKS)))
-    return "█" * full + "░" * (_BLOCKS - full) + f" {use.share:.0%}"
+    full = round(max(0.0, min(use.share, 1.0)) * _BLOCKS)
+    told = f"{use.share:.0%}" if math.isfinite(use.share) else "beyond it"
+    return "█" * full + "░" * (_BLOCKS - full) + f" {told}"
 
 
 def risk_page(report: RiskReport, tripped: Sequence[BreakerChange]) -> dict[str, Rows]:

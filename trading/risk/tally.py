@@ -67,8 +67,7 @@ class Tally:
 
     def __init__(self, state: RiskState, limits: RiskLimits) -> None:
         self.state, self.limits = state, limits
-        multipliers = _multipliers(state)
-        self.exposure = AccountExposure(state.held, state.working, state.marks, multipliers)
+        self.exposure = exposure_of(state)
         unknown = [o for o in state.working if o.ord_status is OrdStatus.UNKNOWN]
         self.locked = {symbol: o.cl_ord_id for o in unknown for symbol in o.new_order.symbols}
         self.allowed, self.blocked = frozenset(limits.allowed_symbols), frozenset(limits.blocked_symbols)
@@ -79,7 +78,7 @@ class Tally:
             self.exposure.gross * limits.margin_rate_pct / HUNDRED if state.margin is None else state.margin.initial
         )
         self._count_today()
-        self._count_scopes(multipliers)
+        self._count_scopes(_multipliers(state))
 
     def _count_today(self) -> None:
         self.qty_today: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -248,6 +247,11 @@ class Tally:
         """Return what the order adds to what works at the last price, as measures count it."""
         added = asked.after.working - asked.before.working  # of orders that never both fill, the second adds nothing
         return float(asked.order.side.sign * added * self.exposure.mark_value(asked.order.symbol))
+
+
+def exposure_of(state: RiskState) -> AccountExposure:
+    """Return what the account would hold if the worst of its working orders were filled."""
+    return AccountExposure(state.held, state.working, state.marks, _multipliers(state))
 
 
 def _multipliers(state: RiskState) -> dict[str, Decimal]:

@@ -8,12 +8,15 @@ import pytest
 
 from adapters.sql.audit import first_broken_entry
 from adapters.sql.breakers import SqlBreakers
-from tests.adapters.sql.sql_desk import SqlLedger
+from tests.adapters.sql.sql_desk import SqlLedger, a_decision
 from tests.breaker_builders import NEXT, seen, sendings
-from tests.builders import ACCOUNT, CLOSE, DECIDED, a_new_order
+from tests.builders import ACCOUNT, CLOSE, DECIDED, a_new_order, a_trade
 from trading.errors import DeskHalted, InvalidValue
+from trading.orders.orders import OrderPurpose, OrdType, Side
 from trading.risk.breaker_changes import BreakerEvent
 from trading.risk.breakers import BreakerKind, BreakerRules
+from trading.risk.inputs import RiskInputs
+from trading.risk.limits import RiskLimits
 from trading.risk.restrictions import RestrictionKind, RiskScope
 
 LOSS = seen(90, 100)
@@ -66,6 +69,54 @@ def test_a_halting_breaker_lets_nothing_be_intended_marked_or_sent_until_it_is_r
     reset(ledger)
     ledger.journal.mark_sending(lease, ["t-1"], DECIDED)
     ledger.journal.require_may_send(lease, DECIDED)
+
+
+ANSWERS = {  # to buy, to sell what is held, to protect it, to make a working order larger, to make it dearer
+    RestrictionKind.REDUCE_SIZE: ["REDUCED to 5", "whole", "whole", "BREAKER_REDUCED", "BREAKER_REDUCED"],
+    RestrictionKind.CLOSE_ONLY: ["BREAKER_CLOSE_ONLY", "whole", "whole", "BREAKER_CLOSE_ONLY", "BREAKER_CLOSE_ONLY"],
+    RestrictionKind.BLOCK: ["BREAKER_BLOCKED"] * 5,
+    RestrictionKind.HALT: ["halted"] * 5,
+}
+ON_ALL = [(scope, action) for scope in (RiskScope.ACCOUNT, RiskScope.DESK) for action in ANSWERS]
+ON_SYMBOL = [(RiskScope.INSTRUMENT, action) for action in ANSWERS if action is not RestrictionKind.HALT]
+
+
+@pytest.mark.parametrize(("scope", "action"), ON_ALL + ON_SYMBOL)
+def test_what_a_breaker_forbids_no_order_and_no_change_passes_but_one_to_flatten(ledger, scope, action):
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order(price=Decimal(10), ord_type=OrdType.LIMIT))
+    ledger.journal.record([a_trade(50, 10)])
+    of_symbol = scope is RiskScope.INSTRUMENT
+    name, seen_now = ("concentration", seen(100, values={"AAPL": Decimal(31)})) if of_symbol else ("daily_loss", LOSS)
+    trip(ledger, seen_now, rules_with(name, scope=scope, action=action))
+
+    def answer(ask) -> str:
+        try:
+            verdict = ask()
+        except DeskHalted:
+            return "halted"
+        if not verdict.accepted:
+            return str(verdict.code)
+        return "whole" if verdict.granted_qty == verdict.asked_qty else f"REDUCED to {verdict.granted_qty}"
+
+    def ordered(side: Side, purpose: OrderPurpose = OrderPurpose.REBALANCE) -> str:
+        name = f"{side}-{purpose}"
+        order = a_new_order(cl_ord_id=name, book=name, side=side, order_qty=Decimal(10), purpose=purpose)
+        return answer(lambda: ledger.intend(lease, order, decision=a_decision(book=name))[0])
+
+    def changed(number: int, **values: Decimal) -> str:
+        request = ledger.journal.order("t-1").replace_request(number, DECIDED, **values)
+        inputs = RiskInputs(limits=RiskLimits(), marks={"AAPL": Decimal(10)})
+        return answer(lambda: ledger.journal.intend_replace(lease, request, inputs))
+
+    assert ordered(Side.SELL, OrderPurpose.FLATTEN) == "whole"
+    assert [
+        ordered(Side.BUY),
+        ordered(Side.SELL),
+        ordered(Side.SELL, OrderPurpose.PROTECT),
+        changed(1, order_qty=Decimal(120)),
+        changed(2, price=Decimal("10.50")),
+    ] == ANSWERS[action]
 
 
 def test_one_that_ends_at_a_time_halts_until_then_and_no_longer(ledger):

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from adapters.sql.risk_states import Asked
 from tests.adapters.sql.sql_desk import a_decision
-from tests.builders import DECIDED, SESSION, a_new_order, a_trade, at
-from trading.orders.orders import OrderPurpose, OrdStatus, Side
+from tests.builders import ACCOUNT, CLOSE, DECIDED, SESSION, a_new_order, a_report, a_trade, at
+from trading.orders.executions import ExecType
+from trading.orders.orders import OrderPurpose, OrdStatus, OrdType, Side
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RefusalCode, RiskLimits
 from trading.risk.risk_decisions import RiskOutcome
@@ -38,6 +40,43 @@ def test_a_change_is_never_cut_but_refused(ledger):
     verdict = ledger.journal.intend_replace(lease, request, RiskInputs(limits=limits, marks={"AAPL": D(10)}))
 
     assert (verdict.accepted, verdict.code, verdict.granted_qty) == (False, RefusalCode.MAX_POSITION_NOTIONAL, 0)
+
+
+def test_changes_of_orders_count_for_the_day_like_orders(ledger):
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order(price=D(10), ord_type=OrdType.LIMIT))
+    ledger.journal.record([a_report(ExecType.NEW)])
+    inputs = RiskInputs(limits=RiskLimits(max_orders_per_day=2), marks={"AAPL": D(10)}, currency="EUR")
+    request = ledger.journal.order("t-1").replace_request(1, DECIDED, price=D("10.1"))
+    assert ledger.journal.intend_replace(lease, request, inputs).accepted
+
+    order = a_new_order(cl_ord_id="t-2", book="second")
+    (verdict,) = ledger.journal.intend(lease, a_decision(book="second"), [order], inputs)
+
+    assert (verdict.code, verdict.before) == (RefusalCode.MAX_ORDERS_PER_DAY, "2 orders")
+
+
+def test_amounts_are_told_in_the_currency_of_the_account(ledger):
+    inputs = RiskInputs(limits=RiskLimits(max_order_notional=D(999)), marks={"AAPL": D(10)}, currency="EUR")
+
+    (verdict,) = ledger.journal.intend(ledger.lease(), a_decision(), [a_new_order()], inputs)
+
+    assert (verdict.limit, verdict.value) == ("999.00 EUR", "1,000.00 EUR")
+
+
+def test_the_account_can_be_looked_at_as_the_gate_would_see_it(ledger):
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order())
+    ledger.journal.record([a_trade(40, 10)])
+    stop = a_new_order(cl_ord_id="p", side=Side.SELL, order_qty=D(40), purpose=OrderPurpose.PROTECT)
+    assert ledger.intend(lease, stop, decision=a_decision(book="protect main 1"))[0].accepted
+    inputs = RiskInputs(limits=RiskLimits(), marks={"AAPL": D(10)})
+    asked = Asked(account=ACCOUNT, session=SESSION, as_of=CLOSE, now=CLOSE, equity=D(1), cash=D(1))
+
+    state = ledger.journal.risk_state(asked, inputs)
+
+    assert (state.held, state.orders_today, state.notional_today) == ({"AAPL": 40}, 1, 1000)
+    assert [o.leaves_qty for o in state.working] == [60, 40]
 
 
 def test_orders_of_the_last_minute_count_and_older_ones_do_not(ledger):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tests.breaker_builders import BEFORE, NEXT, a_valuation, ruled, seen, sendings
-from tests.builders import ACCOUNT, CLOSE, at
+from tests.builders import ACCOUNT, CLOSE, SESSION, at
 from trading.errors import InvalidValue
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent, trip_alert
 from trading.risk.breaker_readings import CashFlow, FillCost
@@ -113,6 +113,13 @@ class TestTripping:
         assert (change.kind, change.value) == (BreakerKind.DRAWDOWN, 20)  # (120 - 96) / 120
         assert change.reset_rule is ResetRule.PERSON
 
+    def test_cash_taken_out_after_a_loss_makes_the_drawdown_no_larger(self):
+        worth = [a_valuation(120, date(2024, 3, 13)), a_valuation(100, BEFORE)]
+        taken = CashFlow(at=at(0), amount=Decimal(-60))
+
+        assert ruled(seen(40, valuations=worth, flows=[taken])) == ()  # a sixth, not (60 - 40) / 60
+        assert the_only(ruled(seen("38.4", valuations=worth, flows=[taken]))).value == 20
+
     @pytest.mark.parametrize(
         ("observation", "why"),
         [
@@ -157,10 +164,20 @@ class TestEnding:
         over = the_only(ruled(seen(100, 100), change, now=NEXT))
         assert (over.event, over.reason, over.actor) == (BreakerEvent.RESET, "its time is over", "breaker")
 
-    def test_a_new_loss_in_the_next_session_trips_anew(self):
-        again = the_only(ruled(seen(90, 100), tripped(), now=NEXT))
+    def test_when_its_session_is_over_the_loss_that_tripped_it_does_not_trip_it_again(self):
+        in_session = tripped(tripped_at=at(60), changed_at=at(60), until=NEXT)
+        expired = the_only(ruled(seen(90, 100), in_session, now=NEXT))  # before the next open, at the close of that day
 
-        assert (again.event, again.tripped_at) == (BreakerEvent.TRIPPED, NEXT)
+        assert (expired.event, expired.reason) == (BreakerEvent.RESET, "its time is over")
+        assert ruled(seen(90, 100), expired, now=NEXT) == ()
+        assert the_only(ruled(seen("85.5", 100), expired, now=NEXT)).value == 5  # of 90: it fell on after the trip
+
+    def test_a_new_loss_in_the_next_session_trips_anew(self):
+        worth = [a_valuation(100, BEFORE), a_valuation(90, SESSION)]
+
+        again = the_only(ruled(seen(81, session=SESSION + 3 * DAY, valuations=worth), tripped(), now=NEXT))
+
+        assert (again.event, again.value, again.tripped_at) == (BreakerEvent.TRIPPED, 10, NEXT)
 
     def test_too_large_a_position_is_out_only_well_below_where_it_came_in(self):
         inside = the_only(ruled(seen(100, values={"AIG": Decimal(31)})))

@@ -6,8 +6,9 @@ import pytest
 
 from tests.trading.risk.gate_accounts import D, a_state, an_order, codes, decision_on, limits
 from trading.market.instruments import FxPair
-from trading.orders.order_types import OrderLeg, combo_symbol
+from trading.orders.order_types import ContingencyType, OrderLeg, combo_symbol
 from trading.orders.orders import OrderPurpose, Side
+from trading.risk.gate import check_orders
 from trading.risk.restrictions import Restriction, RestrictionKind, RiskScope
 from trading.risk.trading_facts import TradingFacts
 
@@ -108,3 +109,22 @@ def test_an_order_in_legs_is_not_cut_but_refused():
     combo = replace(an_order(10), symbol=combo_symbol(legs), legs=legs)
 
     assert decision_on(combo, tripped(RestrictionKind.REDUCE_SIZE, factor="0.5"), limits()).code == "BREAKER_REDUCED"
+
+
+def test_protective_orders_of_a_pair_are_cut_neither_way_for_they_only_close():
+    # The book holds 50 of the 100 of the account; a breaker of it cuts what would turn it short.
+    state = tripped(RestrictionKind.REDUCE_SIZE, RiskScope.STRATEGY, "main", "0.5")
+    state = replace(state, books={"main": {"A": D(50)}})
+    pair = [
+        replace(
+            an_order(-60, stop_px=stop, price=price, name=name),
+            purpose=OrderPurpose.PROTECT,
+            contingency_type=ContingencyType.OCO,
+            list_id="l",
+        )
+        for name, stop, price in (("stop", "9.00", None), ("profit", None, "11.00"))
+    ]
+
+    granted = [decision.granted_qty for decision in check_orders(pair, state, limits())]
+
+    assert granted == [60, 60]

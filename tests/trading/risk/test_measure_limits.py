@@ -27,7 +27,6 @@ def test_a_desk_has_no_limit_on_measures_unless_it_sets_one():
     ("name", "value"),
     [
         ("max_var_pct", 0.05),
-        ("max_var_pct", 500),
         ("max_expected_shortfall_pct", 0.08),
         ("max_stress_loss_pct", 0.3),
         ("max_drawdown_pct", 0.15),
@@ -38,7 +37,11 @@ def test_a_fraction_given_for_a_percentage_is_refused_with_the_way_out(name, val
     told = str(refusal(**{name: value}))
 
     assert f"{name} of MeasureLimits is {value}" in told
-    assert "write 5 for 5 %, not 0.05 or 500" in told
+    assert "in per cent: write 5 for 5 %, not 0.05" in told
+
+
+def test_more_than_all_is_no_percentage_of_a_loss():
+    assert "max_var_pct of MeasureLimits is 500, but must be less than or equal to 100" in str(refusal(max_var_pct=500))
 
 
 @pytest.mark.parametrize("level", [99, 95, 0.01, 1.0])

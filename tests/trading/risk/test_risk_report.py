@@ -8,11 +8,14 @@ import pytest
 
 from tests.trading.risk.test_gate import a_state, an_order, limits
 from trading.errors import InvalidValue
-from trading.orders.orders import Order, OrdStatus
+from trading.orders.orders import Order, OrdStatus, Side
 from trading.risk.contributions import Contribution
-from trading.risk.report import LimitUse, RiskReport, StressLoss, limit_uses, tails_of
+from trading.risk.limit_uses import LimitUse, limit_uses
+from trading.risk.report import RiskReport, StressLoss, tails_of
 from trading.risk.risk_page import as_markdown, risk_page, use_bar
+from trading.risk.scoped_limits import LimitScope, ScopedLimits, Sector
 from trading.risk.tail_measures import TailMethod
+from trading.risk.trading_facts import TradingFacts
 
 D = Decimal
 
@@ -45,6 +48,76 @@ def test_limits_in_use_count_what_works_as_filled():
     assert uses["gross leverage", "x equity"].value == 0.15  # 1,000 of A and 500 of B
     assert uses["orders of the session", "orders"].value == 3
     assert uses["value of the session's orders", "USD"].value == 600
+
+
+def test_every_limit_that_is_set_and_a_number_has_its_use():
+    # Of 10,000: 100 A at 10.00 and 60 more to come, 50 of B short; 1,600 and 500. A and B move together.
+    working = Order(new_order=an_order(60, name="w"), ord_status=OrdStatus.NEW)
+    facts = {
+        "A": TradingFacts(average_volume=D(3000), correlated=frozenset({"B"})),
+        "B": TradingFacts(correlated=frozenset({"A"})),
+    }
+    scopes = (
+        ScopedLimits(scope=LimitScope.STRATEGY, subject="main", max_pct=D(20)),
+        ScopedLimits(scope=LimitScope.INSTRUMENT, subject="B", max_notional=D(1000)),
+        ScopedLimits(scope=LimitScope.SECTOR, subject="Energy", max_pct=D(42), max_orders_per_day=4),
+    )
+    state = a_state(
+        {"A": 100, "B": -50},
+        working=(working,),
+        today=(working.new_order,),
+        orders_today=1,
+        notional_today=D(600),
+        books={"main": {"A": D(40)}},
+        facts=facts,
+        day_trades_before=2,
+        traded_today=frozenset({("b", "A", Side.BUY), ("s", "A", Side.SELL)}),
+        market_volatility_pct=D(15),
+        currency="EUR",
+    )
+    most = limits(
+        max_position_qty="200",
+        max_cluster_pct="84",
+        max_net_leverage="1.1",
+        max_margin_pct="80",
+        max_turnover_per_day_pct="50",
+        max_participation_pct="4",
+        max_day_trades=3,
+        max_market_volatility_pct="60",
+        sectors=(Sector(name="Energy", symbols=("A", "B")),),
+        scopes=scopes,
+    )
+
+    uses = {(u.name, u.unit, u.subject): (u.value, u.limit) for u in limit_uses(state, most)}
+
+    always = {
+        ("largest position", "EUR", "A"): (1600, 10**9),
+        ("largest position", "% of equity", "A"): (16, 10**9),
+        ("gross leverage", "x equity", ""): (0.21, 10**9),
+        ("buying power", "EUR", ""): (2100, 10**13),
+        ("orders of the session", "orders", ""): (1, 10**6),
+        ("value of the session's orders", "EUR", ""): (600, 10**9),
+    }
+    assert uses == always | {
+        ("largest position", "units", "A"): (160, 200),
+        ("what moves together", "% of equity", "A"): (21, 84),
+        ("net leverage", "x equity", ""): (0.11, 1.1),  # 1,600 long and 500 short
+        ("initial margin", "% of equity", ""): (10.5, 80),  # half of 2,100 (Regulation T)
+        ("volatility of the market", "% a year", "SPY"): (15, 60),
+        ("value of the session's orders", "% of equity", ""): (6, 50),
+        ("largest share of volume", "% of average volume", "A"): (2, 4),  # 60 of 3,000
+        ("day trades of five sessions", "day trades", ""): (3, 3),
+        ("positions of the", "% of equity", "strategy main"): (10, 20),  # 40 held and 60 to come
+        ("positions of the", "EUR", "instrument B"): (500, 1000),
+        ("positions of the", "% of equity", "sector Energy"): (21, 42),
+        ("orders of the session of the", "orders", "sector Energy"): (1, 4),
+    }
+
+
+def test_a_limit_of_nothing_is_not_in_use_until_it_is_exceeded():
+    none, one = (LimitUse(name="day trades", value=value, limit=0.0, unit="") for value in (0.0, 1.0))
+
+    assert (use_bar(none), use_bar(one)) == ("░" * 20 + " 0%", "█" * 20 + " beyond it")
 
 
 @pytest.mark.parametrize("equity", [D(0), D(-1)])

@@ -3,30 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.errors import InvalidValue
-from trading.risk.drawdowns import current_drawdown, drawdowns, max_drawdown
 from trading.risk.liquidity import days_to_liquidate, days_to_liquidate_share
-
-
-def test_equity_that_halves_from_its_peak_has_a_drawdown_of_a_half():
-    equity = np.array([100.0, 120.0, 60.0, 90.0])
-
-    assert (max_drawdown(equity), current_drawdown(equity)) == (0.5, 0.25)
-
-
-def test_drawdowns_are_those_of_skfolio():
-    from skfolio.measures import get_drawdowns
-
-    returns = np.random.default_rng(5).normal(0, 0.02, 400)
-    equity = np.cumprod(np.append(1.0, 1 + returns))
-
-    assert -drawdowns(equity)[1:] == pytest.approx(get_drawdowns(returns, compounded=True))
-
-
-@pytest.mark.parametrize("equity", [[], [0.0, 1.0], [1.0, np.nan]])
-def test_an_equity_curve_without_numbers_has_no_drawdown(equity):
-    with pytest.raises(InvalidValue, match="equity curve"):
-        max_drawdown(np.array(equity))
 
 
 def test_a_position_of_half_a_days_volume_takes_five_days_at_a_tenth_of_it():
