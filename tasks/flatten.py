@@ -254,7 +254,7 @@ class _Flattening:
             account=self._desk.name,
             session=session,
             book=name,
-            strategy="stop",
+            strategy=OrderPurpose.FLATTEN.value,
             parameters=json_value(self._rules),
             sizing={},
             code_version=f"openbell {version('openbell')}",

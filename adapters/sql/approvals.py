@@ -27,6 +27,8 @@ from trading.risk.inputs import RiskInputs
 DECISION = table_of(DecisionRow)
 REQUEST, ANSWER = table_of(ApprovalRequestRow), table_of(ApprovalAnswerRow)
 _NEEDS = (ORDER.c.decision_id == REQUEST.c.decision_id) & (ORDER.c.purpose == OrderPurpose.REBALANCE.value)
+# A decision that closes or protects positions has the purpose of its orders in place of a strategy.
+IS_REBALANCE = DECISION.c.strategy.not_in([p.value for p in OrderPurpose if p is not OrderPurpose.REBALANCE])
 _LIVE = "live"
 
 
@@ -196,6 +198,6 @@ def _notional(orders: Sequence[NewOrderSingle], inputs: RiskInputs) -> Decimal |
 
 
 def _sessions_before(connection: sa.Connection, decision: Decision) -> int:
-    same = (DECISION.c.account == decision.account) & (DECISION.c.mode == decision.mode)
+    same = (DECISION.c.account == decision.account) & (DECISION.c.mode == decision.mode) & IS_REBALANCE
     sessions = sa.select(sa.func.count(sa.distinct(DECISION.c.session)))
     return int(connection.execute(sessions.where(same & (DECISION.c.session != decision.session))).scalar_one())

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.sql.approvals import request_approval, require_approved, require_no_more_than_approved
+from adapters.sql.approvals import IS_REBALANCE, request_approval, require_approved, require_no_more_than_approved
 from adapters.sql.engine import reading, writing
 from adapters.sql.halts import note_stop_file, require_trading
 from adapters.sql.leases import require_lease
@@ -195,10 +195,13 @@ class SqlJournal:
         return None if row is None else dict(row._mapping)
 
     def last_decision(self, account: str) -> dict[str, Any] | None:
-        """Return the decision of the last session that was decided for the account, as JSON values, or None."""
+        """Return the decision of the last session that a strategy decided for the account, as JSON values, or None.
+
+        What closed or protected positions is none: it may be of a session that no strategy has decided yet.
+        """
         newest = sa.select(DECISION).order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc()).limit(1)
         with reading(self._engine) as connection:
-            row = connection.execute(newest.where(DECISION.c.account == account)).first()
+            row = connection.execute(newest.where(DECISION.c.account == account, IS_REBALANCE)).first()
         return None if row is None else dict(row._mapping)
 
     def decision_before(self, account: str, session: date, book: str) -> dict[str, Any] | None:

@@ -9,10 +9,10 @@ import pytest
 
 from adapters.sql.audit import first_broken_entry
 from tests.adapters.sql.sql_desk import SqlLedger, a_decision, failing_at
-from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order
+from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order, a_trade
 from trading.errors import AnswerRefused, InvalidValue, NotApproved, TradingError
 from trading.ledger import Lease
-from trading.orders.orders import OrderCancelReplaceRequest, OrderPurpose
+from trading.orders.orders import OrderCancelReplaceRequest, OrderPurpose, Side
 from trading.risk.approvals import ApprovalRules, ApprovalTerms, ApprovalVerdict, ApprovalWhen
 
 MINUTE = timedelta(minutes=1)
@@ -57,7 +57,8 @@ def test_approved_orders_are_sent_and_no_others(ledger):
 
 
 def test_orders_that_protect_or_flatten_never_wait(ledger):
-    stop = replace(MSFT, purpose=OrderPurpose.PROTECT)
+    ledger.journal.record([a_trade(100, 10, symbol="MSFT", cl_ord_id="t-0")])
+    stop = replace(MSFT, purpose=OrderPurpose.PROTECT, side=Side.SELL)
     lease = asked(ledger, AAPL, stop)
 
     ledger.journal.mark_sending(lease, ["t-2"], IN_TIME)
@@ -95,6 +96,16 @@ def test_only_the_first_sessions_of_an_account_are_asked_for(ledger):
         "session 1 of the first 2, which need approval",
         "session 2 of the first 2, which need approval",
     ]
+
+
+def test_a_day_on_which_positions_were_only_closed_is_none_of_the_first_sessions(ledger):
+    terms = ApprovalTerms(rules=ApprovalRules(when=ApprovalWhen.FIRST_SESSIONS, first_sessions=1), asked_at=DECIDED)
+    lease = ledger.lease()
+    ledger.intend(lease, decision=a_decision(SESSION - timedelta(days=1), "flatten 1", strategy="flatten"))
+
+    ledger.intend(lease, a_new_order(), approval=terms)
+
+    assert [a.request.reason for a in ledger.approvals.waiting()] == ["session 1 of the first 1, which need approval"]
 
 
 def test_a_crash_leaves_no_orders_that_could_be_sent_unasked(ledger):

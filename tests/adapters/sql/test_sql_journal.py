@@ -59,6 +59,17 @@ def test_the_decision_is_kept_with_all_that_it_was_made_from(ledger):
     assert ledger.journal.accounts() == (ACCOUNT,)
 
 
+@pytest.mark.parametrize("purpose", ["flatten", "protect"])
+def test_what_closed_or_protected_positions_for_the_next_session_is_not_the_last_that_was_decided(ledger, purpose):
+    lease, tomorrow = ledger.lease(), SESSION + timedelta(days=1)
+    ledger.intend(lease, a_new_order())
+
+    ledger.intend(lease, decision=a_decision(tomorrow, f"{purpose} 1", strategy=purpose))
+
+    assert ledger.journal.last_decision(ACCOUNT)["session"] == SESSION
+    assert ledger.journal.decision(ACCOUNT, tomorrow, f"{purpose} 1") is not None
+
+
 @pytest.mark.parametrize("statement", ["INSERT INTO risk_decision", "INSERT INTO new_order", "INSERT INTO order_state"])
 def test_an_intent_that_fails_on_the_way_leaves_nothing(ledger, statement):
     lease = ledger.lease()
