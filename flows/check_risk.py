@@ -57,11 +57,12 @@ async def check_risk(
     session = desk.market.calendar.local_date(now)
     reachable, quotes = await _is_reachable(desk), await _quotes(desk, feed, storage)
     active = await trip(desk, session, wall_clock, reachable=reachable, quotes=quotes)
-    if protection is not None and protection.held_by is HeldBy.DESK and reachable:
+    if reachable and protection is not None and protection.held_by is HeldBy.DESK:
         times = session_times(desk.market.calendar, session)
         async with leasing(desk, f"check-risk {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
             await watch(trader, lease, times, book, protection, wall_clock, quotes)
-    await measure(desk, session, desk.market.calendar.previous_session(session), wall_clock)
+    if reachable:  # else what is held may not be what is held any more
+        await measure(desk, session, desk.market.calendar.previous_session(session), wall_clock)
     await deliver(desk.storage, desk.ledger)
     names = ", ".join(c.name for c in active) or "none"
     return ended(f"{session}, {now:%H:%M} UTC: tripped: {names}", name="Tripped" if active else None)

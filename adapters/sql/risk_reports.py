@@ -19,11 +19,16 @@ class SqlRiskReports:
         self._engine = engine
 
     def record(self, report: RiskReport) -> None:
-        """Append a report, without the profits by scenario: they follow from bars and positions."""
+        """Append a report, without the profits by scenario: they follow from bars and positions.
+
+        One that says the same as another of that moment, such as a rehearsal's that is run again, is that one.
+        """
         row = {"account": report.account, "session": report.session, "reported_at": report.reported_at}
         content = {name: value for name, value in json_value(report).items() if name != "pnl"}
+        same = sa.and_(*(REPORT.c[name] == value for name, value in row.items()))
         with writing(self._engine) as connection:
-            connection.execute(sa.insert(REPORT).values(**row, content=content))
+            if content not in connection.execute(sa.select(REPORT.c.content).where(same)).scalars().all():
+                connection.execute(sa.insert(REPORT).values(**row, content=content))
 
     def last(self, account: str) -> RiskReport | None:
         """Return the last report of the account, or None."""

@@ -172,8 +172,8 @@ def put_trial_in_place() -> None:
     async def open_trial(_account: str, _storage: str) -> Desk:
         return TRIAL.get().desk()
 
-    async def limit_and_look(*arguments: Any) -> Any:
-        verdicts = await real_limit(*arguments)
+    async def limit_and_look(*arguments: Any, **named: Any) -> Any:
+        verdicts = await real_limit(*arguments, **named)
         TRIAL.get().intended()
         return verdicts
 

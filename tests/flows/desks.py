@@ -3,7 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
@@ -39,6 +39,9 @@ SYMBOLS = (
     "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO",
     "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
 )  # fmt: skip
+NO_BREAKERS = BreakerRules(  # for a desk that is to go on through whatever falls
+    **{f.name: replace(getattr(BreakerRules(), f.name), enabled=False) for f in fields(BreakerRules)}
+)
 Copy = Callable[..., Awaitable["DeskFolder"]]  # copies a prepared desk into the test's own folder
 _numbers = itertools.count(1)
 

@@ -11,7 +11,7 @@ from blocks.desk import Desk, open_desk
 from tasks.place import place
 from tasks.watch import watch
 from tests.adapters.paper.paper_desk import real_data
-from tests.flows.desks import WEDNESDAY, Copy, DeskFolder, a_copy, a_new_desk
+from tests.flows.desks import NO_BREAKERS, WEDNESDAY, Copy, DeskFolder, a_copy, a_new_desk
 from trading.ledger import Decision, Lease, Target
 from trading.market.timetable import session_times
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus, OrdType, Side, TimeInForce
@@ -61,7 +61,8 @@ def prepared(prefect_harness: None, tmp_path_factory: pytest.TempPathFactory) ->
             rows.drop(columns="symbol").to_csv(folder / f"{symbol}.csv", index=False)
 
     async def make() -> tuple[DeskFolder, DeskFolder]:
-        fresh = await a_new_desk(home, source={"name": "raw", "provider": "files", "path": folder}, limits=WIDE)
+        source = {"name": "raw", "provider": "files", "path": folder}
+        fresh = await a_new_desk(home, source=source, limits=WIDE, breakers=NO_BREAKERS)
         assert (await fresh.ingest(date(2008, 9, 10))).is_completed()
         bought = await a_copy(fresh, later)
         assert (await bought.trade(THURSDAY, protection=EIGHT_TWENTY)).is_completed()

@@ -105,7 +105,7 @@ async def test_the_number_of_task_runs_does_not_grow_with_the_universe(fresh_des
     assert len(small.orders()) == 5
     many, few = [await _task_runs(run) for run in runs]
     assert many == few
-    assert len(many) == 8
+    assert len(many) == 9
 
 
 async def _task_runs(flow_run_id: object) -> list[str]:

@@ -78,7 +78,7 @@ class MeasureLimits:
         Positive | None,
         Field(description="Largest gain or loss for one percentage point of volatility, in account currency."),
     ] = None
-    method: Annotated[TailMethod, Field(description="How value at risk and expected shortfall are found.")] = (
+    method: Annotated[TailMethod, Field(description="How both are found: by what happened, or by a distribution.")] = (
         TailMethod.HISTORICAL
     )
     level: Annotated[

@@ -27,7 +27,7 @@ from trading.market.quality import AcceptedMove, QualityPolicy
 from trading.orders.orders import OrdStatus
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breakers import BreakerKind, BreakerRules
-from trading.risk.limits import RiskLimits
+from trading.risk.limits import RefusalCode, RiskLimits
 from trading.risk.restrictions import RestrictionKind
 
 WIDE = RiskLimits(
@@ -95,10 +95,12 @@ async def test_the_week_in_which_lehman_fell_halts_an_account_that_is_all_in_aig
     await desk.ingest(monday, history_sessions=10)
     await desk.reconcile(monday)
 
-    # 55,273 shares fell from 12.16 to 5.09, and 11,754 more were bought at 7.11 with 58.77 for commission:
-    # 390,780.11 + 23,743.08 + 58.77 of 831,693.71, the worth at Friday's close; in all 582,888.25 of the first million.
-    assert tripped(desk)[BreakerKind.DAILY_LOSS].value == Decimal("49.8479")
-    assert tripped(desk)[BreakerKind.DRAWDOWN].value == Decimal("58.2888")
+    # Nothing was bought into a position above 30 % of equity. 55,273 shares fell from 12.16 to 5.09: 390,780.11 of
+    # 831,693.71, the worth at Friday's close; in all 559,086.40 of the first million.
+    (refused,) = desk.ledger.journal.risk_decisions(f"lehman:{monday}:main")
+    assert refused.code is RefusalCode.BREAKER_CLOSE_ONLY
+    assert tripped(desk)[BreakerKind.DAILY_LOSS].value == Decimal("46.9861")
+    assert tripped(desk)[BreakerKind.DRAWDOWN].value == Decimal("55.9086")
     assert (await desk.trade(tuesday)).is_failed()
     assert first_broken_entry(desk.ledger.engine) is None
     trail = [(row.actor, row.action) for row in desk.rows("audit_entry") if "daily_loss" in row.action]
@@ -149,7 +151,10 @@ async def test_march_2020_is_too_wild_for_full_sizes_and_a_broker_out_of_reach_h
     assert wild.value == pytest.approx(Decimal("92.471"), abs=Decimal("0.001"))
     first, *others = desk.ledger.breakers.restrictions("covid", wild.changed_at)
     assert (first.kind, first.size_factor) == (RestrictionKind.REDUCE_SIZE, Decimal("0.5"))
-    assert {(r.subject, r.kind) for r in others} == {(s, RestrictionKind.CLOSE_ONLY) for s in ("SPY", "USO")}
+    assert others == []  # at half their size no position is too large
+    sent = desk.ledger.journal.risk_decisions("covid:2020-03-18:main")
+    assert {v.code for v in sent} == {RefusalCode.BREAKER_REDUCED}
+    assert all(v.accepted and v.granted_qty == v.asked_qty // 2 for v in sent)
 
     monkeypatch.setattr("flows.check_risk.wall_clock", lambda: datetime(2020, 3, 19, 15, 0, tzinfo=UTC))
     (tmp_path / "bars" / "bars.parquet").rename(tmp_path / "away")
