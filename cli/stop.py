@@ -72,7 +72,8 @@ def stop(asked: StopRequest) -> None:
         _halt(ledger, asked)
     except LedgerError:
         _touch(stop_file)
-        say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
+        if stop_file.exists():
+            say(f"The ledger cannot be written; {stop_file} halts the desk instead.", markup=False)
         raise
     if is_mine:
         stop_file.unlink(missing_ok=True)  # the ledger holds the halt now
@@ -85,11 +86,14 @@ def stop(asked: StopRequest) -> None:
 
 
 def _touch(stop_file: Path) -> bool:
-    """Put the STOP file there, which halts at once and needs no ledger; False when a person had."""
+    """Put the STOP file there, which halts at once and needs no ledger; False when a person had, or it cannot be."""
     try:
         with stop_file.open("x") as file:
             file.write(str(os.getpid()))  # by which the watchdog knows that somebody is at it
     except FileExistsError:
+        return False
+    except OSError as exc:  # a disk that is full or read-only must not keep the brokers from being told
+        say(f"{stop_file} cannot be written: {exc.strerror}", markup=False)
         return False
     return True
 

@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from cli.children import start_child, stop_child
 from cli.prepare import ledger_place
 from trading.alerts import Alert, Severity
 from trading.errors import TradingError
+from trading.orders.order_types import OrderPurpose
 
 LOGGER = logging.getLogger("watchdog")
 LOST_AFTER_SECONDS = 60.0
@@ -63,11 +65,10 @@ class Watch:
 
     def need(self, now: datetime) -> Need | None:
         """Return what must be stopped first, or None; forgets processes that have died with nothing at work."""
-        found = _stop_file(self.home / "STOP") or _lost(self.home, now, self.lost_after)
-        if found is None or found.key == self.done:
-            return None
         is_too_early = self.failed_at is not None and now - self.failed_at < _TRY_AGAIN
-        return None if found.key == self.failed and is_too_early else found
+        not_now = {self.done, self.failed} if is_too_early else {self.done}
+        found = chain(_stop_file(self.home / "STOP"), _lost(self.home, now, self.lost_after))
+        return next((need for need in found if need.key not in not_now), None)
 
     def after(self, need: Need, now: datetime, *, done: bool) -> "Watch":
         """Return it with what has been done, or could not be."""
@@ -158,21 +159,20 @@ def is_being_stopped(stop_file: Path) -> bool:
         return False
 
 
-def _stop_file(path: Path) -> Need | None:
-    if not path.exists() or is_being_stopped(path):
-        return None
-    return Need(reason=f"the file {path} is there", key=f"STOP {path.stat().st_mtime_ns}")
+def _stop_file(path: Path) -> Iterator[Need]:
+    if path.exists() and not is_being_stopped(path):
+        yield Need(reason=f"the file {path} is there", key=f"STOP {path.stat().st_mtime_ns}")
 
 
-def _lost(home: Path, now: datetime, lost_after: timedelta) -> Need | None:
+def _lost(home: Path, now: datetime, lost_after: timedelta) -> Iterator[Need]:
     for heartbeat in heartbeats(home):
         if heartbeat.is_lost(now, lost_after):
             if _has_orders_at_work(home, heartbeat):
                 ago = f"{(now - heartbeat.beat_at).total_seconds():.0f} s"
                 reason = f"{heartbeat.holder} has orders at work and was not heard for {ago}"
-                return Need(reason=reason, key=heartbeat.beat_at.isoformat(), account=heartbeat.account)
-            heartbeat.path.unlink(missing_ok=True)
-    return None
+                yield Need(reason=reason, key=heartbeat.beat_at.isoformat(), account=heartbeat.account)
+            else:
+                heartbeat.path.unlink(missing_ok=True)
 
 
 def _has_orders_at_work(home: Path, heartbeat: Heartbeat) -> bool:
@@ -183,7 +183,8 @@ def _has_orders_at_work(home: Path, heartbeat: Heartbeat) -> bool:
     except TradingError as exc:
         LOGGER.warning("The ledger cannot be asked, so there may be orders at work: %s", exc)
         return True
-    return any(not order.may_be_sent for order in open_orders)
+    # What protects positions rests at the broker so that it works when nobody is there; it is not to be canceled then.
+    return any(not o.may_be_sent and o.new_order.purpose is not OrderPurpose.PROTECT for o in open_orders)
 
 
 def _tell(home: Path, need: Need, *, done: bool) -> None:
@@ -192,7 +193,7 @@ def _tell(home: Path, need: Need, *, done: bool) -> None:
     option = f" --account {need.account}" if need.account else ""
     outcome = "Everything was canceled." if done else "NOT everything could be canceled; look at the broker."
     alert = Alert(
-        fingerprint=f"watchdog {need.key}",
+        fingerprint=f"watchdog {need.key} {'done' if done else 'failed'}",  # who was told of a failure hears of the end
         severity=Severity.CRITICAL,
         title=f"The watchdog stopped {need.account or 'the desk'}",
         text=f"{need.reason}. {outcome} It trades again after `openbell resume{option} --reason TEXT`.",

@@ -4,28 +4,21 @@ The ledger alone decides: what the form brings is recorded there like the answer
 paused looks into the ledger too. It holds no lease meanwhile, since a person takes longer than a lease lasts.
 """
 
-import asyncio
 from datetime import datetime
 from typing import Literal
 
-import httpx
 from prefect import runtime
-from prefect.exceptions import PrefectException
-from prefect.flow_runs import apause_flow_run, aresume_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
 from blocks.desk import Desk, wall_clock
+from flows.pausing import pause
 from tasks.approve import propose, tell_waiting
 from tasks.deliver import deliver
 from trading.errors import AnswerRefused, InvalidValue
 from trading.risk.approvals import NOBODY, Approval, ApprovalVerdict
-
-LOOK_SECONDS = 2
-# Prefect's own time-out would fail the run; ours comes before it, is recorded in the ledger, and resumes the run.
-SPARE_SECONDS = 3600
 
 
 class OrderApproval(RunInput):
@@ -75,28 +68,11 @@ def _record(desk: Desk, decision_id: str, answer: OrderApproval) -> str:
 async def _pause(desk: Desk, approval: Approval, description: str) -> OrderApproval:
     left = (approval.request.deadline - wall_clock()).total_seconds()
     form = OrderApproval.with_initial_data(description=description)
-    paused = asyncio.create_task(
-        apause_flow_run(wait_for_input=form, timeout=int(max(left, 0)) + SPARE_SECONDS, poll_interval=LOOK_SECONDS)
-    )
-    try:
-        while not (await asyncio.wait({paused}, timeout=LOOK_SECONDS))[0]:
-            if not _still_waits(desk, approval):
-                await _wake()
-        return paused.result()
-    finally:
-        paused.cancel()
+    nobody = {"approve": "none", "your_name": NOBODY}  # it is settled in the ledger; the form's values say nothing
+    return await pause(form, left, lambda: not _still_waits(desk, approval), nobody)
 
 
 def _still_waits(desk: Desk, approval: Approval) -> bool:
     desk.ledger.approvals.close_late(desk.name, wall_clock())
     now = desk.ledger.approvals.of(approval.request.decision_id)
     return now is not None and now.waits
-
-
-async def _wake() -> None:
-    """Resume this run, which is settled in the ledger; the form's values say nothing."""
-    try:
-        await aresume_flow_run(runtime.flow_run.id, run_input={"approve": "none", "your_name": NOBODY})
-    except (PrefectException, RuntimeError, httpx.HTTPError) as exc:
-        # Not paused yet, or resumed by a person at this moment, or the server is away: the next look tries again.
-        get_run_logger().info("The run was not resumed: %s", exc)

@@ -1,5 +1,6 @@
 """Guard: what every routine asks before it does anything."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,14 +8,13 @@ from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
-from prefect.exceptions import FlowPauseTimeout
-from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 from pydantic import Field
 
 from blocks.desk import Desk, wall_clock
+from flows.pausing import pause
 from trading.errors import InvalidValue
 from trading.market.calendars import TradingCalendar
 from trading.market.timetable import MissedRun, RunAction, RunPlan, SessionTimes, Step, plan_run
@@ -90,9 +90,6 @@ async def _may_go(plan: RunPlan) -> bool:
     if plan.action is not RunAction.ASK:
         return True
     text = f"This run is late: {plan.reason}. Without an answer in {ASK_SECONDS // 60} minutes it is skipped."
-    try:
-        form = LateRun.with_initial_data(description=text)
-        answer = await apause_flow_run(wait_for_input=form, timeout=ASK_SECONDS, poll_interval=2)
-    except FlowPauseTimeout:
-        return False
+    form, until = LateRun.with_initial_data(description=text), time.monotonic() + ASK_SECONDS
+    answer = await pause(form, ASK_SECONDS, lambda: time.monotonic() > until, {"go_ahead": False})
     return bool(answer.go_ahead)

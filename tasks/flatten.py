@@ -44,12 +44,14 @@ class Flattened:
         sent: orders that went out.
         left: signed quantity per symbol that is still held.
         working: closing orders that may still trade, such as those that wait for the open.
+        unclosed: what is left and no closing order is known to be at work for, or only for a part of it.
         notes: what a person should know, a sentence each.
     """
 
     sent: int
     left: dict[str, Decimal]
     working: int
+    unclosed: tuple[str, ...] = ()
     notes: tuple[str, ...]
 
 
@@ -161,7 +163,8 @@ class _Flattening:
             holdings, statement = await self._holdings()
             if not (left := holdings.left()) or (left == before and not lost):
                 return
-            orders = self._intend(holdings, statement)
+            if not (orders := self._intend(holdings, statement)):
+                return
             await self._send(orders)
             lost = await self._follow({o.cl_ord_id for o in orders})
             before = left
@@ -219,6 +222,14 @@ class _Flattening:
             expire_time=self._times.session.close_at,
             transact_time=self._times.place(),
         )
+        ordered = {o.symbol for o in orders}
+        self._notes |= {
+            f"{s}: {qty} is less than one lot, which no order can close": None
+            for s, qty in holdings.left().items()
+            if s not in ordered
+        }
+        if not orders:
+            return []  # in a halt nothing may be intended that does not close
         decision = self._decision(name, session, orders, holdings, statement)
         inputs = RiskInputs(
             limits=self._desk.account.risk_limits.limits, marks=holdings.prices, stated=holdings.positions
@@ -309,8 +320,12 @@ class _Flattening:
         self._notes |= {
             f"{s}: not closed while order {o.cl_ord_id} is {o.ord_status}": None for s, o in others.items() if s in held
         }
-        working = sum(o.ord_status.is_open for o in closing)
-        return Flattened(sent=self._sent, left=held, working=working, notes=tuple(self._notes))
+        working = [o for o in closing if o.ord_status.is_open]
+        at_work = [o for o in working if o.order_id is not None]  # the broker has answered for it
+        unclosed = Holdings(positions=held, books={}, working=at_work, prices={}).left()
+        return Flattened(
+            sent=self._sent, left=held, working=len(working), unclosed=tuple(sorted(unclosed)), notes=tuple(self._notes)
+        )
 
 
 def _target(order: NewOrderSingle, holdings: Holdings) -> Target:

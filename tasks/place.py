@@ -14,10 +14,10 @@ from trading.orders.orders import OrderPurpose
 
 @task(name="place_orders", timeout_seconds=900, cache_policy=NO_CACHE)
 async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> int:
-    """Send every recorded order of the session that is proven not to be at the broker, and return how many were sent.
+    """Send every rebalancing order of the session that is proven not to be at the broker; return how many were sent.
 
     What waits for a person's approval is left to wait. The protective orders of a symbol are canceled before; those
-    themselves are `tasks.protect`'s to send.
+    themselves are `tasks.protect`'s to send, and orders that flatten are sized anew by `tasks.flatten`.
     Sizes come from the recorded intents, never from a new decision. No retry here: what was not answered is UNKNOWN,
     and the broker is asked before it is sent again.
 
@@ -32,7 +32,7 @@ async def place(desk: Desk, lease: Lease, times: SessionTimes, clock: Clock) -> 
     orders = desk.ledger.journal.orders(desk.name, session=times.session, open_only=True)
     withheld = desk.ledger.approvals.withheld(desk.name)
     due = [o for o in orders if o.may_be_sent and o.cl_ord_id not in withheld]
-    due = [o for o in due if o.new_order.purpose is not OrderPurpose.PROTECT and o.new_order.expire_time >= clock()]
+    due = [o for o in due if o.new_order.purpose is OrderPurpose.REBALANCE and o.new_order.expire_time >= clock()]
     if due:
         await desk.require_protected()
         desk.require_armed(clock())

@@ -12,7 +12,7 @@ from trading.broker import Broker, BrokerFence
 from trading.errors import BrokerUnavailable, OutcomeUnknown
 from trading.ledger import Lease
 from trading.orders.executions import SendMark
-from trading.orders.orders import Order, OrdStatus
+from trading.orders.orders import Order, OrderPurpose, OrdStatus
 
 LOGGER = logging.getLogger(__name__)  # also used where there is no run, and so no run's logger
 
@@ -62,4 +62,8 @@ def _give_up_what_is_late(desk: Desk, lease: Lease, clock: Clock) -> None:
     for order in desk.ledger.journal.orders(desk.name, open_only=True):
         if order.may_be_sent and order.new_order.expire_time < clock():
             text = f"not sent by {order.new_order.expire_time:%Y-%m-%d %H:%M} UTC, and too late now"
-            desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.ABANDONED, clock(), text)
+        elif order.may_be_sent and order.new_order.purpose is OrderPurpose.FLATTEN:
+            text = "not sent, and what is held may be another quantity by now"
+        else:
+            continue
+        desk.ledger.journal.mark(lease, order.cl_ord_id, SendMark.ABANDONED, clock(), text)

@@ -42,9 +42,8 @@ class Stopped:
     @property
     def is_safe(self) -> bool:
         """Tell whether nothing that was to be canceled or closed is left; orders that wait for the open are."""
-        flattened = self.flattened
-        waits = flattened is None or not flattened.left or bool(flattened.working)
-        return not (self.canceled.still_open or self.errors) and waits
+        unclosed = self.flattened is not None and self.flattened.unclosed
+        return not (self.canceled.still_open or self.errors or unclosed)
 
     def lines(self) -> list[str]:
         """Return it for a person, a line each."""

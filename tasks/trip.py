@@ -15,6 +15,7 @@ from trading.ledger import Lease
 from trading.market.calendars import TradingCalendar
 from trading.market.timetable import session_times
 from trading.orders.flatten import FlattenRules
+from trading.orders.orders import OrderPurpose
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breaker_readings import RiskObservation
 
@@ -63,7 +64,8 @@ async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock
     """Cancel and flatten as long as there is something to; a crash after the trip leaves it to the next look."""
     asking = [change for change in active if change.cancel_working or change.flatten]
     closes = any(change.flatten for change in asking)
-    working = any(not o.may_be_sent for o in desk.ledger.journal.orders(desk.name, open_only=True))
+    at_broker = [o for o in desk.ledger.journal.orders(desk.name, open_only=True) if not o.may_be_sent]
+    working = any(o.new_order.purpose is not OrderPurpose.FLATTEN for o in at_broker)  # what closes is left to
     held = closes and bool(desk.ledger.facts.books(desk.name, clock()).held())
     left = await _cancel(desk, clock) if working else []
     left += await _close(desk, clock, lease) if held else []
@@ -82,7 +84,11 @@ async def _carry_out(desk: Desk, active: tuple[BreakerChange, ...], clock: Clock
 
 async def _cancel(desk: Desk, clock: Clock) -> list[str]:
     """Cancel what works for the account, and return what is left undone."""
-    left = await cancel_orders(desk.as_stopper(), clock)
+    stopper = desk.as_stopper()
+    try:
+        left = await cancel_orders(stopper, clock)
+    finally:
+        await stopper.broker(clock).close()  # a stop in another process wants its place at the broker
     return [*([f"{left.still_open} orders may still trade"] if left.still_open else []), *left.errors]
 
 
@@ -92,7 +98,7 @@ async def _close(desk: Desk, clock: Clock, lease: Lease | None) -> list[str]:
         done = await flatten(desk, f"breaker of {desk.name}", FlattenRules(), clock, LOGGER.warning, lease)
     except TradingError as exc:
         return [f"nothing was closed: {exc}"]
-    return [f"{', '.join(sorted(done.left))} still held", *done.notes] if done.left and not done.working else []
+    return [f"{', '.join(done.unclosed)} still held", *done.notes] if done.unclosed else []
 
 
 def next_session_at(calendar: TradingCalendar, now: datetime) -> datetime:

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ async def orders_of_a_process_that_hangs(gateway: Gateway) -> Any:
     return ib
 
 
-async def openbell(home: Path, *arguments: str) -> tuple[int, str, str]:
+async def openbell(home: Path, *arguments: str, **started: Any) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -70,6 +72,7 @@ async def openbell(home: Path, *arguments: str) -> tuple[int, str, str]:
         env=os.environ | {"OPENBELL_HOME": str(home), "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        **started,
     )
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
@@ -120,6 +123,19 @@ async def test_a_ledger_that_cannot_be_written_leaves_the_stop_file_and_the_orde
     assert code == 1
     assert "halts the desk instead" in out
     assert (home / "STOP").exists()
+    assert {order.status for order in gateway.accepted} == {"Cancelled"}
+    hanging.disconnect()
+
+
+async def test_a_disk_that_takes_nothing_does_not_keep_the_gateway_from_being_told(gateway: Gateway, home: Path):
+    keep_route(home, Route(account="DU1234567", settings=IbSettings(port=gateway.port, library=LIBRARY)))
+    hanging = await orders_of_a_process_that_hangs(gateway)
+
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (0, 0))
+    code, out, err = await openbell(home, "stop", preexec_fn=full)
+
+    assert code == 1, err
+    assert "STOP cannot be written: File too large" in out
     assert {order.status for order in gateway.accepted} == {"Cancelled"}
     hanging.disconnect()
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from adapters.heartbeats import beat, heartbeats
 from adapters.ib.ib_settings import IbSettings
+from adapters.sql.engine import make_engine
 from adapters.sql.ledger import Ledger, LedgerPlace
 from blocks.routes import Route, keep_route
 from cli.children import stop_child
 from cli.watchdog import Need, Watch, is_being_stopped, start_watchdog, watchdog_row
 from ib_gateway.gateway import Gateway
+from tests.adapters.sql.sql_desk import SqlLedger
+from tests.builders import ACCOUNT, a_new_order, a_trade
 from tests.cli.test_stop_at_gateway import LIBRARY, gateway, halted, home, orders_of_a_process_that_hangs
 from trading.alerts import Alert
+from trading.orders.orders import OrderPurpose, OrdStatus, Side
 
 __all__ = ["gateway", "home"]  # fixtures
 MINUTE = timedelta(minutes=1)
@@ -70,6 +74,36 @@ def test_a_process_that_is_not_heard_is_forgotten_unless_orders_may_be_at_work(h
     )
     assert none_at_work is None
     assert heartbeats(home) == ()
+
+
+def test_what_protects_positions_is_left_at_the_broker_when_the_process_that_put_it_there_dies(home: Path):
+    now, ledger = datetime.now(UTC), SqlLedger(make_engine(f"sqlite:///{home}/ledger.db"), home / "STOP")
+    ledger.journal.record([a_trade(100, 10, cl_ord_id="t-0")])
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order(side=Side.SELL, purpose=OrderPurpose.PROTECT))
+    unheard(home, ACCOUNT, now)
+
+    need = Watch(home=home, lost_after=MINUTE).need(now)
+
+    assert ledger.statuses() == {"t-1": OrdStatus.PENDING_NEW}
+    assert need is None
+    assert heartbeats(home) == ()
+
+
+def test_an_account_that_cannot_be_stopped_keeps_no_other_one_from_being_stopped(home: Path):
+    now, watch = datetime.now(UTC), Watch(home=home, lost_after=MINUTE)
+    (home / "ledger.db").write_bytes(b"not a database" * 100)  # whether orders work cannot be told
+    unheard(home, "DU1", now)
+    first = watch.need(now)
+    unheard(home, "DU2", now - MINUTE)
+
+    second = watch.after(first, now, done=False).need(now)
+
+    assert (first.account, second.account) == ("DU1", "DU2")
+
+
+def unheard(home: Path, account: str, now: datetime) -> None:
+    os.utime(beat(home, account, "trade-session brave-bee"), (now.timestamp() - 61, now.timestamp() - 61))
 
 
 def heartbeat_key(now: datetime) -> str:

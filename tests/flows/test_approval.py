@@ -27,7 +27,7 @@ Person = Callable[[DeskFolder, UUID], Awaitable[Any]]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.asking.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("flows.pausing.LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from adapters.heartbeats import heartbeats
 from adapters.ib.broker import IbBroker
+from adapters.paper.broker import PaperBroker
 from blocks.desk import open_desk, wall_clock
 from cli.watchdog import Watch
 from tasks.stop import Stopped, stop_account
@@ -24,6 +25,7 @@ from tests.flows.desk_process import SENT_TWICE, WIRE, Moment, StopAt, start_flo
 from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy
 from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
 from tests.flows.test_kill import killed_everywhere
+from trading.errors import BrokerUnavailable, OutcomeUnknown
 from trading.orders.executions import ExecutionReport
 from trading.orders.flatten import FlattenRules
 from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus
@@ -105,6 +107,64 @@ async def test_the_largest_position_is_closed_first_and_what_no_book_holds_too(d
     assert day.gateway.positions() == {}
     assert "KO: 5000 belong to no strategy book; they are closed too" in came_to.lines()[-1]
     assert day.desk.ledger.facts.held(ACCOUNT, day.now) == {}
+
+
+async def test_less_than_a_share_is_told_and_keeps_nothing_else_from_being_closed(day: IbDay):
+    day.gateway.place_manual("KO", Decimal("300.5"))
+    day.gateway.place_manual("PG", Decimal("0.25"))
+    day.gateway.fill_all()
+
+    came_to = await stopped(day.desk, lambda: day.now)
+
+    assert came_to.errors == ()
+    assert came_to.flattened.left == {"KO": Decimal("0.5"), "PG": Decimal("0.25")}
+    assert "DU1234567: KO: 0.5 is less than one lot, which no order can close" in came_to.lines()
+    assert not came_to.is_safe
+
+
+async def test_a_position_whose_closing_order_nobody_answers_for_is_not_safe_because_others_wait_for_the_open(
+    fresh_desk: DeskFolder, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+):
+    desk = await copy_of(fresh_desk)
+    await desk.trade(TUESDAY)
+    evening = datetime(2022, 12, 27, 22, 0, tzinfo=UTC)
+
+    class DeafToKo(PaperBroker):
+        async def submit(self, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
+            if order.symbol == "KO":
+                raise OutcomeUnknown("the broker", order.cl_ord_id, "no answer")
+            return await super().submit(order)
+
+    monkeypatch.setattr("blocks.broker_account.PaperBroker", DeafToKo)
+    monkeypatch.setattr("tasks.flatten.CLOSED_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.flatten.ROUNDS", 2)
+    came_to = await stopped(desk, lambda: evening)
+
+    assert (came_to.flattened.working, came_to.flattened.unclosed) == (20, ("KO",))
+    assert not came_to.is_safe
+
+
+async def test_closing_orders_that_a_stop_could_not_send_are_not_sent_when_the_session_is_resumed(
+    day: IbDay, monkeypatch: pytest.MonkeyPatch
+):
+    await day.desk.trade(None)
+
+    class AwayAfterSeven(IbBroker):
+        async def submit(self, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
+            if len(day.gateway.accepted) == 27:
+                raise BrokerUnavailable("the gateway", "it is away")
+            return await super().submit(order)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("blocks.broker_account.IbBroker", AwayAfterSeven)
+        came_to = await stopped(day.desk, lambda: day.now)
+    day.desk.ledger.halts.resume(ACCOUNT, "looked at", "tester", day.now)
+    resumed = await day.desk.trade(None)
+
+    assert not came_to.is_safe
+    assert resumed.is_completed()
+    assert not day.desk.ledger.journal.orders(ACCOUNT, open_only=True)
+    assert len(day.gateway.accepted) == 27  # a person may have closed the others by now
 
 
 async def test_the_paper_account_is_flattened_in_its_own_time(fresh_desk: DeskFolder, copy_of: Copy):

@@ -161,6 +161,20 @@ async def test_a_run_that_is_late_does_what_it_was_told_to(
     assert len(desk.at_broker()) == sent
 
 
+async def test_a_late_run_that_nobody_answers_for_ends_as_skipped(
+    fresh_desk: DeskFolder, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+):
+    desk = await copy_of(fresh_desk)
+    scheduled(monkeypatch, LATE)
+    monkeypatch.setattr("flows.guard.ASK_SECONDS", 1)
+    monkeypatch.setattr("flows.pausing.LOOK_SECONDS", 0.1)
+
+    state = await desk.trade(session=None, missed_run=MissedRun.ASK)
+
+    assert (state.type, state.name) == ("COMPLETED", "Skipped"), state.message
+    assert desk.at_broker() == []
+
+
 async def test_a_session_in_the_future_is_refused(fresh_desk: DeskFolder, copy_of: Copy):
     desk = await copy_of(fresh_desk)
 

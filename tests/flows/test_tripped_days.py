@@ -13,9 +13,13 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 from pytest_httpserver import HTTPServer
 
+from adapters.ib.ib_settings import IbSettings, Role
+from adapters.ib.sessions import process_sessions
 from adapters.sql.audit import first_broken_entry
 from blocks.bar_source import BarSource, Provider
 from flows.check_risk import check_risk
+from ib_gateway.gateway import Gateway
+from ib_gateway.gateway_settings import GatewaySettings
 from ib_gateway.scenarios import Action, Fault
 from tests.bar_builders import data_file
 from tests.flows.desk_process import Moment, StopAt, run_flow
@@ -199,6 +203,40 @@ async def test_too_many_orders_in_a_minute_end_the_batch_and_cancel_what_works(
     assert len(desk.at_broker()) == 8
     statuses = [o.ord_status for o in desk.orders().values()]
     assert (statuses.count(OrdStatus.CANCELED), statuses.count(OrdStatus.PENDING_NEW)) == (8, 12)
+
+
+async def test_what_a_breaker_closes_at_the_open_is_left_to_wait_for_it_and_the_day_is_reconciled(
+    fresh_desk: DeskFolder, copy_of: Copy
+):
+    rules = rules_with("daily_loss", threshold=Decimal(1), flatten=True)
+    desk = await copy_of(fresh_desk, breakers=rules, paper={"slippage_bp": 300})
+
+    await desk.trade(TUESDAY)
+    await desk.reconcile(TUESDAY)
+    closing = desk.at_broker()
+    reconciled = await desk.reconcile(TUESDAY)
+
+    assert len(closing) == 40
+    assert desk.at_broker() == closing
+    assert {o.ord_status for o in desk.orders(WEDNESDAY).values()} == {OrdStatus.NEW}
+    assert reconciled.message.startswith("2022-12-27: 0 breaks")
+
+
+async def test_a_breaker_that_cancels_leaves_its_place_at_the_broker_to_the_next_who_stops(
+    prefect_harness: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tasks.place.BATCH", 4)
+    day = IbDay(home=tmp_path, patch=monkeypatch)
+    async with Gateway(GatewaySettings(fills="manual", poll_seconds=0), now=lambda: day.now) as gateway:
+        await day.open(gateway, breakers=rules_with("order_rate", threshold=Decimal(8), cancel_working=True))
+
+        state = await day.desk.trade(None)
+
+        assert state.is_failed()
+        assert {o.status for o in gateway.accepted} == {"Cancelled"}
+        assert IbSettings().client_id_of(Role.STOPPER) not in {client.client_id for client in gateway.sockets}
+        await process_sessions().close_all()
+        process_sessions.cache_clear()
 
 
 async def test_bars_that_are_behind_let_nothing_be_added(fresh_desk: DeskFolder, copy_of: Copy, empty_desk: DeskFolder):
