@@ -89,10 +89,11 @@ async def test_the_week_in_which_lehman_fell_halts_an_account_that_is_all_in_aig
     await desk.ingest(monday, history_sessions=10)
     await desk.reconcile(monday)
 
-    # 55,273 shares fell from 12.16 to 5.09, and 11,754 more were bought at 7.11 with 58.77 for commission:
-    # 390,780.11 + 23,743.08 + 58.77 of 831,693.71, the worth at Friday's close; in all 582,888.25 of the first million.
-    assert tripped(desk)[BreakerKind.DAILY_LOSS].value == Decimal("49.8479")
-    assert tripped(desk)[BreakerKind.DRAWDOWN].value == Decimal("58.2888")
+    # Nobody has reset the concentration, so nothing was added. 55,273 shares fell from 12.16 to 5.09: 390,780.11 of
+    # 831,693.71, the worth at Friday's close; in all 559,086.40 of the first million.
+    assert [row.code for row in desk.rows("risk_decision")] == [None, "BREAKER_CLOSE_ONLY"]
+    assert tripped(desk)[BreakerKind.DAILY_LOSS].value == Decimal("46.9861")
+    assert tripped(desk)[BreakerKind.DRAWDOWN].value == Decimal("55.9086")
     assert (await desk.trade(tuesday)).is_failed()
     assert first_broken_entry(desk.ledger.engine) is None
     trail = [(row.actor, row.action) for row in desk.rows("audit_entry") if "daily_loss" in row.action]
