@@ -7,7 +7,6 @@ from decimal import Decimal
 from adapters.staged_bars import load_fetched
 from blocks.desk import Desk
 from tasks.value import last_prices, marks
-from trading.broker import CashMovementType
 from trading.market.adjustments import adjusted_closes
 from trading.market.bars import DailyBars
 from trading.market.checked_bars import CheckedBars
@@ -15,9 +14,9 @@ from trading.market.quality import Rule
 from trading.market.repairs import BarField
 from trading.orders.executions import ExecutionReport, position_trades
 from trading.reconciliation import Break, BreakType
-from trading.risk.breaker_readings import CashFlow, FillCost, RiskObservation
+from trading.risk.breaker_readings import FillCost, RiskObservation
+from trading.risk.equity_curve import cash_flows
 
-_OUTSIDE = (CashMovementType.DEPOSIT, CashMovementType.WITHDRAWAL, CashMovementType.ADJUSTMENT)
 _IN_MONEY = (BreakType.CASH, BreakType.DIVIDEND, BreakType.MERGER)
 _NAN = Decimal("NaN")
 
@@ -47,11 +46,7 @@ def observe(
         equity=books.cash + books.due + sum(known, Decimal(0)),
         values=values,
         valuations=breakers.valuations(desk.name),
-        flows=[
-            CashFlow(at=m.value_time, amount=m.amount.amount)
-            for m in facts.cash_movements(desk.name)
-            if m.movement_type in _OUTSIDE
-        ],
+        flows=cash_flows(facts.cash_movements(desk.name)),
         sendings=breakers.sendings(desk.name, calendar.session_on_or_after(calendar.local_date(now))),
         worst_break=_worst_break(desk, session, prices),
         sessions_behind=None if newest is None else _sessions_behind(desk, newest, now),

@@ -1,7 +1,7 @@
 """The account as the gate is to see it, read in the transaction that will record what it decides."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from trading.risk.gate import RiskState
 from trading.risk.inputs import RiskInputs
 from trading.risk.restrictions import Restriction, RiskScope
 from trading.risk.scoped_limits import LimitScope
+from trading.risk.trading_facts import NOTHING_KNOWN
 
 _MINUTE = timedelta(minutes=1)
 _DAY_TRADES_LOOK_BACK = timedelta(days=10)  # holds five sessions, whatever holidays there are
@@ -61,7 +62,7 @@ def risk_state(connection: sa.Connection, asked: Asked, inputs: RiskInputs, work
         marks=inputs.marks,
         working=[o for o in working if o.cl_ord_id != mine],
         orders_today=len(today) + _changes(connection, counted) + (mine is not None),
-        notional_today=sum((notional(o, inputs.marks) for o in today), Decimal(0)),
+        notional_today=sum((_notional(o, inputs) for o in today), Decimal(0)),
         today=tuple(o.in_force for o in today),
         orders_last_minute=_last_minute(connection, asked) if inputs.limits.max_orders_per_minute is not None else 0,
         day_trades_before=_day_trades([t for t in trades if t[0] != asked.session]),
@@ -94,17 +95,17 @@ def _changes(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> int:
     return int(connection.execute(changed).scalar_one())
 
 
-def notional(order: Order, marks: Mapping[str, Decimal]) -> Decimal:
+def _notional(order: Order, inputs: RiskInputs) -> Decimal:
     """Return what the order counts for in the day's total."""
-    return sum((_part_notional(order, part, marks) for part in order.in_force.parts()), Decimal(0))
+    return sum((_part_notional(order, part, inputs) for part in order.in_force.parts()), Decimal(0))
 
 
-def _part_notional(order: Order, part: NewOrderSingle, marks: Mapping[str, Decimal]) -> Decimal:
-    px = marks.get(part.symbol)
+def _part_notional(order: Order, part: NewOrderSingle, inputs: RiskInputs) -> Decimal:
+    px, instrument = inputs.marks.get(part.symbol), inputs.facts.get(part.symbol, NOTHING_KNOWN).instrument
     if px is None or not px.is_finite():
         # Another book's order may have no price here; what was paid for it, or its own price, then counts.
         px = Decimal(0) if order.new_order.legs else order.avg_px or Decimal(0)
-    return order_notional(part, px)
+    return order_notional(part, px, Decimal(1) if instrument is None else instrument.multiplier)
 
 
 def _without(held: dict[str, Decimal], order: Order | None) -> dict[str, Decimal]:

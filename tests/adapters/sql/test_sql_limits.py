@@ -7,6 +7,7 @@ from decimal import Decimal
 from adapters.sql.risk_states import Asked
 from tests.adapters.sql.sql_desk import a_decision
 from tests.builders import ACCOUNT, CLOSE, DECIDED, SESSION, a_new_order, a_report, a_trade, at
+from trading.market.instruments import Future
 from trading.orders.executions import ExecType
 from trading.orders.orders import OrderPurpose, OrdStatus, OrdType, Side
 from trading.risk.inputs import RiskInputs
@@ -54,6 +55,20 @@ def test_changes_of_orders_count_for_the_day_like_orders(ledger):
     (verdict,) = ledger.journal.intend(lease, a_decision(book="second"), [order], inputs)
 
     assert (verdict.code, verdict.before) == (RefusalCode.MAX_ORDERS_PER_DAY, "2 orders")
+
+
+def test_a_contract_counts_by_its_multiplier_in_the_session_total(ledger):
+    future = Future(symbol="AAPL", mic="XNAS", maturity_date=SESSION, multiplier=D(50))
+    limits = RiskLimits(max_notional_per_day=D(700))  # one of 500 has its place, two have not
+    inputs = RiskInputs(limits=limits, marks={"AAPL": D(10)}, facts={"AAPL": TradingFacts(instrument=future)})
+    lease = ledger.lease()
+
+    def buy_one(book: str):
+        order = a_new_order(cl_ord_id=book, book=book, order_qty=D(1))
+        return ledger.journal.intend(lease, a_decision(book=book), [order], inputs)[0]
+
+    assert buy_one("main").accepted
+    assert buy_one("second").before == "500.00 USD"
 
 
 def test_amounts_are_told_in_the_currency_of_the_account(ledger):

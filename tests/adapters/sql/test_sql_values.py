@@ -1,5 +1,6 @@
 """What is written is what is read, to the last digit and microsecond, on both databases."""
 
+import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
@@ -10,12 +11,16 @@ import sqlalchemy as sa
 
 from adapters.plain_decimals import plain
 from adapters.sql.engine import reading, writing
+from adapters.sql.risk_reports import SqlRiskReports
 from tests.adapters.sql.sql_desk import a_decision, some_orders
-from tests.builders import ACCOUNT, DECIDED, a_movement, a_new_order, a_trade
+from tests.builders import ACCOUNT, DECIDED, SESSION, a_movement, a_new_order, a_trade
 from trading.errors import InvalidValue, TradingError
 from trading.orders.orders import OrdType
 from trading.risk.inputs import RiskInputs
+from trading.risk.limit_uses import LimitUse
 from trading.risk.limits import RiskLimits
+from trading.risk.report import RiskReport
+from trading.risk.risk_page import as_markdown, risk_page
 
 NEW_YORK = ZoneInfo("America/New_York")
 WIDE = RiskLimits(max_orders_per_day=5000)
@@ -31,6 +36,32 @@ EXACT = [
     "1E-20",
     "172.6200000000000045474735088646411895751953125",  # a float's exact value
 ]
+
+
+def test_a_risk_report_comes_back_with_a_measure_beyond_any_number(ledger):
+    forever = LimitUse(name="liquidity days", value=math.inf, limit=5.0, unit="sessions", subject="X")
+    report = RiskReport(
+        account=ACCOUNT,
+        session=SESSION,
+        reported_at=DECIDED,
+        equity=Decimal("100.00"),
+        currency="USD",
+        uses=(forever,),
+        level=0.99,
+        tails=(),
+        stresses=(),
+        contributors=(),
+    )
+
+    SqlRiskReports(ledger.engine).record(report)
+
+    assert SqlRiskReports(ledger.engine).last(ACCOUNT) == report
+    told = as_markdown(risk_page(report, ()))
+    assert "beyond it" in told
+    with reading(ledger.engine) as connection:
+        assert (
+            "Infinity" not in connection.exec_driver_sql("SELECT CAST(content AS TEXT) FROM risk_report").scalar_one()
+        )
 
 
 @pytest.mark.parametrize("digits", EXACT)
