@@ -20,7 +20,7 @@ from tasks.judge import judge_quotes
 from tasks.measure import measure
 from tasks.trip import trip
 from tasks.watch import watch
-from trading.errors import BrokerUnavailable, MarketDataError
+from trading.errors import BrokerUnavailable, LeaseHeld, MarketDataError
 from trading.market.timetable import session_times
 from trading.orders.protection import HeldBy, ProtectionRules
 
@@ -59,8 +59,11 @@ async def check_risk(
     active = await trip(desk, session, wall_clock, reachable=reachable, quotes=quotes)
     if reachable and protection is not None and protection.held_by is HeldBy.DESK:
         times = session_times(desk.market.calendar, session)
-        async with leasing(desk, f"check-risk {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
-            await watch(trader, lease, times, book, protection, wall_clock, quotes)
+        try:
+            async with leasing(desk, f"check-risk {runtime.flow_run.name} ({runtime.flow_run.id})") as (trader, lease):
+                await watch(trader, lease, times, book, protection, wall_clock, quotes)
+        except LeaseHeld as exc:  # a run that trades watches at its own end
+            get_run_logger().warning("Stops were not looked at: %s", exc)
     if reachable:  # else what is held may not be what is held any more
         await measure(desk, session, desk.market.calendar.previous_session(session), wall_clock)
     await deliver(desk.storage, desk.ledger)
