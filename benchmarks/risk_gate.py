@@ -37,11 +37,11 @@ def gate_all_limits(run: Run) -> Iterator[Measurement]:
         value, baseline = percentile(batch, percent), percentile(plain_batch, percent)
         note = f"risk check of an order in a batch of {len(orders)}, {of}"
         aim = at_most(value, 200) if percent == 99 else None
-        name = f"gate.batch500.all_limits.p{percent}"
+        name = f"gate.all_limits.batch500.p{percent}"
         yield Measurement(name=name, value=value, unit="µs/order", baseline=baseline, note=note, aim=aim)
         value, baseline = percentile(single, percent), percentile(plain_single, percent)
         note = f"risk check of one order alone, {of}; most of it sums up the account"
-        name = f"gate.order.all_limits.p{percent}"
+        name = f"gate.all_limits.order.p{percent}"
         yield Measurement(name=name, value=value / 1000, unit="ms", baseline=baseline / 1000, note=note)
 
 
