@@ -51,7 +51,7 @@ def risk_png(report: RiskReport) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 8), dpi=100)
-    figure.subplots_adjust(left=0.2, right=0.98, top=0.9, bottom=0.06, wspace=0.35, hspace=0.25)
+    figure.subplots_adjust(left=0.24, right=0.98, top=0.9, bottom=0.06, wspace=0.4, hspace=0.25)
     uses, past, parts, stresses = figure.subplots(2, 2).flat
     figure.suptitle(f"Risk of {report.account} at {report.session}, equity {report.equity:,.2f} {report.currency}")
     uses.set_title("Limits in use, %")
@@ -69,6 +69,7 @@ def risk_png(report: RiskReport) -> bytes:
     stresses.set_title("Loss in each scenario, % of equity")
     _bars(stresses, {s.scenario: 100 * s.loss / float(report.equity) for s in report.stresses})
     for axes in (past, parts):
+        axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return _png(figure)
 

@@ -33,7 +33,7 @@ from adapters.ib.order_calls import OrderCalls
 check, commission_seen = journal.check_orders, Memory.commission_seen
 
 def let_through(*args, **named):
-    return tuple(replace(d, accepted=True, code=None, limit="") for d in check(*args, **named))
+    return tuple(replace(d, accepted=True, code=None, limit="", granted_qty=d.asked_qty) for d in check(*args, **named))
 
 async def nothing(*_): return ()
 async def no(*_): return False

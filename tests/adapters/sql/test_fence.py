@@ -101,6 +101,8 @@ def test_neither_this_process_nor_its_parents_nor_a_stranger_with_the_number_is_
     parent = psutil.Process().parent()
     assert parent is not None
     with a_holder(engine, "ends") as stranger:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == "ready\n"  # it has given its own lease back
         created = psutil.Process(stranger.pid).create_time()
         rows = {
             "parent": f"{machine} {parent.pid} {parent.create_time():.2f}",
