@@ -9,8 +9,9 @@ INSYNC := .venv-ib-insync/bin
 run: $(STAMP)
 	$(BIN)/openbell run
 
+# Files go out by name: xdist would keep those with few tests for the end, which are the longest ones.
 test: $(STAMP) lint test-ib-insync
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The older client library of Interactive Brokers shares files with the newer one: it has an environment of its own.
 test-ib-insync: .venv-ib-insync/.installed

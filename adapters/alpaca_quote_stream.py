@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from adapters.alpaca_access import AlpacaAccess
 from adapters.alpaca_api import library
 from adapters.alpaca_values import price
+from adapters.tick_tap import TickTap
 from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.quotes import Quote
 
 if TYPE_CHECKING:
     from adapters.alpaca_socket import QuoteSocket
+
+FREE_CHANNELS = 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 1 << 35  # s; in the year 3058
 
 
 class AlpacaQuoteStream:
@@ -28,6 +33,8 @@ class AlpacaQuoteStream:
         now: aware clock.
         reconnect_after: the first wait after a lost connection; it doubles up to half a minute.
         name: of the provider.
+        tap: gets every quote and every trade, with Alpaca's own time. Trades take a channel of their own, so that half
+            as many symbols can be had. Corrections of trades are not asked for.
 
     Raises:
         InvalidValue: alpaca-py is not installed.
@@ -42,8 +49,10 @@ class AlpacaQuoteStream:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reconnect_after: timedelta = timedelta(seconds=1),
         name: str = "alpaca_stream",
+        tap: TickTap | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._tap = name, tap
+        self._channels = ("quotes",) if tap is None else ("quotes", "trades")
         self._access, self._now, self._reconnect_after = access, now, reconnect_after
         self._library = library("adapters.alpaca_socket")
         self._lines: dict[str, Quote] = {}
@@ -87,13 +96,28 @@ class AlpacaQuoteStream:
         oldest = self._now() - after
         return tuple(sorted(q.symbol for q in self.quotes().values() if q.at is None or q.at < oldest))
 
+    async def renew(self, symbols: Sequence[str]) -> None:
+        """Subscribe anew; what was heard of the symbols stays.
+
+        Raises:
+            SourceUnavailable: Alpaca refuses to connect, and is asked anew.
+        """
+        async with self._one_at_a_time:
+            known = [symbol for symbol in dict.fromkeys(symbols) if symbol in self._lines]
+            if known and self._socket is not None:
+                await self._socket.send_unwanted(known)
+                await self._socket.send_wanted()
+        await self.subscribe(())
+
     async def close(self) -> None:
         """Close the connection; what was heard stays, and goes stale."""
-        if self._running is not None:
-            self._running.cancel()
+        running, self._running = self._running, None
+        while running is not None and not running.done():
+            running.cancel()  # more than once: alpaca-py's `wait_for` loses one that comes together with a message
+            await asyncio.wait({running}, timeout=3)
+        if running is not None:
             with suppress(asyncio.CancelledError):
-                await self._running
-            self._running = None
+                await running
 
     def _is_running(self) -> bool:
         return self._running is not None and not self._running.done()
@@ -104,6 +128,7 @@ class AlpacaQuoteStream:
         if self._socket is None or not self._is_running():
             self._socket = self._library.QuoteSocket(
                 self._access,
+                channels=self._channels,
                 reconnect_after=self._reconnect_after.total_seconds(),
                 heard=self._heard,
                 lost=self._lost,
@@ -131,7 +156,9 @@ class AlpacaQuoteStream:
         match message:
             case {"T": "q", "S": str(symbol)} if symbol in self._lines:
                 self._lines[symbol] = self._quoted(symbol, message)
-            case {"T": "subscription", "quotes": list(symbols)} if set(self._lines) <= set(symbols):
+            case {"T": "t", "S": str(symbol)} if symbol in self._lines:
+                self._traded(symbol, message)
+            case {"T": "subscription"} if self._has_all(message):
                 self._lines |= {s: replace(q, error="") for s, q in self._lines.items()}
                 self._answer("")
             case {"T": "error"}:
@@ -140,15 +167,30 @@ class AlpacaQuoteStream:
                     self._lost(why)
                 self._answer(why, refused=True)
 
+    def _has_all(self, had: Mapping[str, Any]) -> bool:
+        return all(set(self._lines) <= set(had.get(channel) or ()) for channel in self._channels)
+
     def _quoted(self, symbol: str, message: Mapping[str, Any]) -> Quote:
         before, now = self._lines[symbol], self._now()
         try:
-            bid, ask, at = price(message, "bp"), price(message, "ap"), _time_of(message.get("t"))
+            bid, ask, at_us = price(message, "bp"), price(message, "ap"), _time_of(message.get("t"))
         except InvalidValue as exc:
             return replace(before, error=self._access.shown(str(exc)))
+        if self._tap is not None:
+            self._tap.quote(symbol, bid, ask, None, None, at_us, now)
+        at = min(_EPOCH + timedelta(microseconds=at_us), now)
         if before.at is not None and at < before.at:
             return before
-        return replace(before, bid=bid, ask=ask, at=min(at, now), error="")
+        return replace(before, bid=bid, ask=ask, at=at, error="")
+
+    def _traded(self, symbol: str, message: Mapping[str, Any]) -> None:
+        try:
+            px, size, at_us = price(message, "p"), price(message, "s"), _time_of(message.get("t"))
+        except InvalidValue as exc:
+            self._lines[symbol] = replace(self._lines[symbol], error=self._access.shown(str(exc)))
+            return
+        if self._tap is not None and px is not None and size is not None:
+            self._tap.trade(symbol, px, size, at_us, self._now())
 
     def _lost(self, why: str) -> None:
         self._lines |= {symbol: replace(quote, error=why) for symbol, quote in self._lines.items()}
@@ -172,9 +214,9 @@ class AlpacaQuoteStream:
         )
 
 
-def _time_of(value: Any) -> datetime:
-    """Return the time of a quote, a timestamp of MessagePack."""
-    if hasattr(value, "to_unix"):
-        with suppress(ValueError, OverflowError, OSError):
-            return datetime.fromtimestamp(value.to_unix(), UTC)
+def _time_of(value: Any) -> int:
+    """Return the time of a quote or trade, a timestamp of MessagePack, in microseconds since the epoch."""
+    seconds, nanoseconds = getattr(value, "seconds", None), getattr(value, "nanoseconds", None)
+    if isinstance(seconds, int) and isinstance(nanoseconds, int) and 0 <= seconds < _LATEST:
+        return seconds * 1_000_000 + nanoseconds // 1000
     raise InvalidValue("time", value, "a timestamp of MessagePack")

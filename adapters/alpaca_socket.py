@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from alpaca.data.live.stock import StockDataStream
@@ -31,6 +31,7 @@ class QuoteSocket(StockDataStream):
     another thread only; hence the methods it keeps to itself.
 
     Args:
+        channels: what is subscribed of each symbol.
         heard: called with each message.
         lost: called with why, when there is no connection.
 
@@ -38,7 +39,13 @@ class QuoteSocket(StockDataStream):
     """
 
     def __init__(
-        self, access: AlpacaAccess, *, reconnect_after: float, heard: Callable[[Any], None], lost: Callable[[str], None]
+        self,
+        access: AlpacaAccess,
+        *,
+        channels: Sequence[str],
+        reconnect_after: float,
+        heard: Callable[[Any], None],
+        lost: Callable[[str], None],
     ) -> None:
         self._seconds = access.timeout.total_seconds()
         super().__init__(
@@ -55,18 +62,22 @@ class QuoteSocket(StockDataStream):
             },
             url_override=f"{access.stream_url.rstrip('/')}/v2/{access.feed.value}",
         )
-        self._access, self._heard, self._lost = access, heard, lost
+        self._access, self._channels, self._heard, self._lost = access, tuple(channels), heard, lost
         self._reconnect_min_backoff = reconnect_after
         logging.getLogger("alpaca.data.live.websocket").addFilter(_without_traceback)  # the same one again is none more
 
     def want(self, symbols: Iterable[str]) -> None:
         """Have these symbols subscribed by every new connection."""
-        self._handlers["quotes"].update(dict.fromkeys(symbols, self._dispatch))
+        wanted = dict.fromkeys(symbols, self._dispatch)
+        for channel in self._channels:
+            self._handlers[channel].update(wanted)
 
     def want_no_more(self, symbols: Iterable[str]) -> None:
         """Have these symbols left out by every new connection."""
-        for symbol in symbols:
-            self._handlers["quotes"].pop(symbol, None)
+        gone = frozenset(symbols)
+        for channel in self._channels:
+            for symbol in gone:
+                self._handlers[channel].pop(symbol, None)
 
     async def run_for_ever(self) -> None:
         """Keep a connection, until canceled or told that the plan has no such feed; some symbol must be wanted."""
@@ -82,8 +93,8 @@ class QuoteSocket(StockDataStream):
 
     async def send_unwanted(self, symbols: list[str]) -> None:
         """Unsubscribe at the connection there is."""
-        if self._running:
-            await self._said(self._send_unsubscribe_msg("quotes", symbols))
+        for channel in self._channels if self._running else ():
+            await self._said(self._send_unsubscribe_msg(channel, symbols))
 
     async def _said(self, message: Any) -> None:
         try:

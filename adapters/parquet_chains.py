@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from adapters.bar_versions import SOURCE_NAME
 from adapters.parquet_files import locked, read_metadata, read_whole, write_durably
 from trading.errors import ChainInvalid, InvalidValue, StoreCorrupt, UnknownSymbol
 from trading.options.chains import CHAIN_NUMBERS, ExerciseStyle, OptionChain, chain_frame
+from trading.options.terms import KeptChain, PricingTerms
 
 CHAIN = pa.schema(
     [
@@ -26,6 +28,7 @@ CHAIN = pa.schema(
     ]
 )
 ABOUT_KEY = b"openbell.chain"
+TERMS = TypeAdapter(PricingTerms)
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)_(\d{8}T\d{6}\.\d{6}Z)\.parquet")
 
@@ -51,11 +54,12 @@ class ParquetChains:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save(self, chain: OptionChain, fetched_at: datetime) -> ChainVersion:
+    def save(self, chain: OptionChain, fetched_at: datetime, terms: PricingTerms | None = None) -> ChainVersion:
         """Write a chain durably; writing it again changes nothing.
 
         Args:
             fetched_at: aware.
+            terms: that it was checked by, so that it can be priced by them again.
 
         Raises:
             InvalidValue: the source or the underlying cannot name a folder, or `fetched_at` has no zone.
@@ -66,7 +70,7 @@ class ParquetChains:
         version = ChainVersion(chain.at.astimezone(UTC), fetched_at.astimezone(UTC))
         table = pa.Table.from_pandas(chain.frame, schema=CHAIN, preserve_index=False)
         with locked(folder, "chains"):
-            write_durably(table.replace_schema_metadata({ABOUT_KEY: _about(chain)}), folder / _file(version))
+            write_durably(table.replace_schema_metadata({ABOUT_KEY: _about(chain, terms)}), folder / _file(version))
         return version
 
     def versions(self, source: str, underlying: str) -> tuple[ChainVersion, ...]:
@@ -96,7 +100,26 @@ class ParquetChains:
         ]
         if not stored:
             raise UnknownSymbol([underlying], f"the store of chains of {source}")
-        return _read(self._folder(source, underlying) / _file(stored[-1]))
+        return _read(self._folder(source, underlying) / _file(stored[-1])).chain
+
+    def newest(self, underlying: str, before: datetime) -> KeptChain | None:
+        """Return the last chain before a moment, of whatever source, as it was last fetched; None when there is none.
+
+        Args:
+            before: aware.
+
+        Raises:
+            InvalidValue: the time has no zone, or the underlying cannot name a folder.
+            StoreCorrupt: the file cannot be read.
+        """
+        _require_zone("before", before)
+        sources = [path.name for path in sorted(self._root.glob("*/")) if SOURCE_NAME.fullmatch(path.name)]
+        folders = [self._folder(source, underlying) for source in sources]
+        stored = [(version, folder) for folder in folders for version in _versions(folder) if version.at < before]
+        if not stored:
+            return None
+        version, folder = max(stored, key=lambda found: found[0])
+        return _read(folder / _file(version))
 
     def as_source(self, source: str, at: datetime | None = None) -> "StoredChains":
         """Return what is stored of a source, up to a moment, as a source of chains itself."""
@@ -143,7 +166,7 @@ def _versions(folder: Path) -> Iterator[ChainVersion]:
             yield ChainVersion(*(datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) for stamp in stamps.groups()))
 
 
-def _about(chain: OptionChain) -> str:
+def _about(chain: OptionChain, terms: PricingTerms | None) -> str:
     return json.dumps(
         {
             "underlying": chain.underlying,
@@ -153,16 +176,17 @@ def _about(chain: OptionChain) -> str:
             "at": chain.at.astimezone(UTC).isoformat(),
             "multiplier": str(chain.multiplier),
             "currency": chain.currency,
+            "terms": None if terms is None else TERMS.dump_python(terms, mode="json"),
         }
     )
 
 
-def _read(path: Path) -> OptionChain:
+def _read(path: Path) -> KeptChain:
     frame = read_whole(path, CHAIN).to_pandas()
     try:
         about = json.loads(read_metadata(path, ABOUT_KEY))
-        px = about["underlying_px"]
-        return OptionChain(
+        px, terms = about["underlying_px"], about.get("terms")  # which older files lack
+        chain = OptionChain(
             underlying=about["underlying"],
             underlying_px=None if px is None else float(px),
             style=ExerciseStyle(about["style"]),
@@ -172,5 +196,6 @@ def _read(path: Path) -> OptionChain:
             multiplier=Decimal(about["multiplier"]),
             currency=about["currency"],
         )
-    except (ChainInvalid, KeyError, TypeError, ValueError, ArithmeticError) as exc:
+        return KeptChain(chain=chain, terms=None if terms is None else TERMS.validate_python(terms))
+    except (ChainInvalid, InvalidValue, KeyError, TypeError, ValueError, ArithmeticError) as exc:
         raise StoreCorrupt(str(path), f"{type(exc).__name__}: {exc}") from exc

@@ -16,9 +16,9 @@ from adapters.sql.rows import flat, table_of
 from adapters.sql.schema import migrate
 from benchmarks.measurement import Measurement, Run, at_most, seconds
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent
-from trading.risk.breaker_readings import RiskObservation
 from trading.risk.breaker_rulings import rule_breakers
 from trading.risk.breakers import BreakerRules
+from trading.risk.observations import RiskObservation
 
 _AT, _ACCOUNT, _SYMBOLS = datetime(2024, 3, 15, 13, 0, tzinfo=UTC), "bench", 100
 

@@ -161,7 +161,8 @@ class BarSource(ProviderAccess, Block):
         )
 
     def _interactive_brokers(self) -> IbBars:
-        listed = [Equity(symbol=symbol, mic=self.mic, currency=self.ib.currency) for symbol in self._named()]
+        told = {symbol: terms.currency for symbol, terms in self.ib.contracts.items() if terms.currency}
+        listed = [Equity(symbol=s, mic=self.mic, currency=told.get(s, self.ib.currency)) for s in self._named()]
         return IbBars(
             listed,
             settings=self.ib,

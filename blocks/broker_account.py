@@ -18,7 +18,7 @@ from adapters.paper.broker import PaperBroker
 from adapters.paper.paper_settings import PaperSettings
 from blocks.bar_source import BarSource
 from blocks.risk_limits import RiskLimitsBlock
-from trading.broker import Broker
+from trading.broker import Broker, MarginPreview
 from trading.errors import InvalidValue
 from trading.market import bars
 from trading.risk.approvals import ApprovalRules
@@ -115,6 +115,17 @@ class BrokerAccount(Block):
         """
         if self.is_simulated:
             return PaperBroker(around.engine, account=self.account, market=around.market, settings=self.paper, now=now)
+        return self._ib_broker(around, now, role)
+
+    def margin_preview(self, around: Surroundings, now: Callable[[], datetime], role: Role) -> MarginPreview | None:
+        """Return the adapter where the broker tells margin before there is an order; the paper broker asks none.
+
+        Raises:
+            InvalidValue: as above.
+        """
+        return None if self.is_simulated else self._ib_broker(around, now, role)
+
+    def _ib_broker(self, around: Surroundings, now: Callable[[], datetime], role: Role) -> IbBroker:
         if (basis := self.bar_source.basis) is not bars.PriceBasis.RAW:
             raise InvalidValue(f"price_basis of {self.bar_source.name}", basis, "raw, to trade by it")
         return IbBroker(

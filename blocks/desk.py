@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 from prefect.blocks.core import Block
 from prefect.settings import get_current_settings
+from pydantic import ValidationError
 
 from adapters.ib.ib_settings import Role
 from adapters.prefect_server import require_protected
@@ -16,13 +17,15 @@ from blocks.bar_source import BarSource
 from blocks.broker_account import BrokerAccount, Mode, Surroundings
 from blocks.desk_storage import DeskStorage
 from blocks.kept_accounts import keep_account, kept_account
+from blocks.kept_channels import keep_channels
 from blocks.routes import Route, keep_route
 from blocks.session_trail import SessionTrail
-from trading.broker import Broker
+from trading.broker import Broker, MarginPreview
 from trading.errors import InvalidValue, TradingError
 from trading.market import bars
 from trading.market.calendars import TradingCalendar
 from trading.market.instruments import Equity, Instrument
+from trading.market.option_symbols import is_option
 from trading.market.universes import Universe
 
 Clock = Callable[[], datetime]
@@ -68,9 +71,12 @@ class Market:
         return replace(self, source=self.settings.with_fallbacks(others, ledger.providers))
 
     def instruments(self) -> Mapping[str, Instrument]:
-        """Return the instruments asked for, by symbol; one the source does not know is left to its fetch outcome."""
+        """Return the instruments asked for, by symbol; one the source does not know is left to its fetch outcome.
+
+        A source takes every symbol for a share. One that names an option is none, and is not sized as one.
+        """
         offered = self.source.instruments()
-        return {symbol: offered[symbol] for symbol in self.symbols() if symbol in offered}
+        return {s: offered[s] for s in self.symbols() if s in offered and not is_option(s)}
 
     def symbols(self, *sessions: date) -> list[str]:
         """Return the symbols asked for; of a universe those that belong on these sessions, or ever when none is named.
@@ -96,12 +102,18 @@ class Desk:
 
     def broker(self, now: Clock) -> Broker:
         """Return the account's broker at that clock, for what this desk's role may do there."""
-        around = Surroundings(
+        return self.account.broker(self._surroundings(), now, self.role)
+
+    def margin_preview(self, now: Clock) -> MarginPreview | None:
+        """Return what tells margin before there is an order; None where the account's broker does not."""
+        return self.account.margin_preview(self._surroundings(), now, self.role)
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
             engine=self.ledger.engine,
             market=self.market.source,
             on_transition=SessionTrail(self.ledger, self.name, self.role.name.lower()),
         )
-        return self.account.broker(around, now, self.role)
 
     def as_stopper(self) -> "Desk":
         """Return the desk of a person who stops it, whatever the run that trades is doing."""
@@ -140,6 +152,7 @@ async def open_desk(account: str, storage: str) -> Desk:
     if not settings.is_simulated:
         keep_route(places.home, Route(account=settings.account, settings=settings.ib))
     keep_account(places.home, settings)
+    keep_channels(places.home, places.alerts)
     return Desk(
         account=settings,
         storage=places,
@@ -165,9 +178,16 @@ def open_kept_desk(account: str, places: DeskStorage) -> Desk | None:
 
 
 async def load(kind: type[B], name: str) -> B:
-    """Load a saved block, or say which one is missing."""
+    """Load a saved block, or say which one is missing, or what is wrong with it."""
     try:
         return await kind.aload(name)
     except ValueError as exc:
         rule = "a saved block; `openbell init` makes the first ones, the UI's Blocks page more"
         raise InvalidValue(f"{kind.get_block_type_slug()} name", name, rule) from exc
+    except RuntimeError as exc:
+        if not isinstance(exc.__cause__, ValidationError):
+            raise
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.__cause__.errors(include_input=False)]
+        rule = f"mended on the UI's Blocks page: {'; '.join(wrong)}"
+    # Not chained: the cause shows what was given, and so secrets.
+    raise InvalidValue(f"{kind.get_block_type_slug()} block", name, rule)

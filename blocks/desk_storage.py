@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from adapters.parquet_bars import ParquetBars
 from adapters.parquet_chains import ParquetChains
@@ -30,6 +30,7 @@ class DeskStorage(Block):
     _block_type_name = "Openbell Desk Storage"
     _block_type_slug = "openbell-desk-storage"
     _description = "Folder of the desk, and the ledger's database."
+    model_config = ConfigDict(hide_input_in_errors=True)  # that of the alert channels too, with their addresses
 
     home: Path = Field(description="Folder of the desk: bars, reports, and the STOP file that halts everything.")
     ledger_url: SecretStr | None = Field(

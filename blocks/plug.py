@@ -1,23 +1,24 @@
 """The plug: everything is canceled at every gateway that this desk trades at, with neither Prefect nor the ledger."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from blocks.routes import Route, known_routes
 from trading.errors import TradingError
 
 
-async def pull_the_plug(home: Path, account: str | None = None) -> list[str]:
+async def pull_the_plug(home: Path, account: str | None = None, *, but_for: Collection[str] = ()) -> list[str]:
     """Cancel everything at all gateways at once; a login is canceled whole, whichever account is meant.
 
     Args:
         account: only at the gateway of that one; None means all.
+        but_for: accounts whose gateways are left alone.
 
     Returns:
         A line for each account.
     """
-    return await cancel_at([r for r in known_routes(home) if account in (None, r.account)])
+    return await cancel_at([r for r in known_routes(home) if account in (None, r.account) and r.account not in but_for])
 
 
 async def cancel_at(routes: Sequence[Route]) -> list[str]:

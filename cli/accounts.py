@@ -1,5 +1,22 @@
 """Accounts by either of their names: the block's, or the one at the broker and in the ledger."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trading.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from adapters.sql.ledger import Ledger
+
+
+def require_known(ledger: "Ledger", home: Path, account: str) -> None:
+    """Raise InvalidValue unless this desk was ever opened for the account: its name is mistyped, then."""
+    kept = (home / "accounts").glob("*.json")  # those of `blocks.kept_accounts`, which would import Prefect
+    known = {*ledger.journal.accounts(), *(path.stem for path in kept)}
+    if account not in known:
+        rule = f"one that a routine has opened, by its name at the broker: {', '.join(sorted(known)) or 'none is yet'}"
+        raise InvalidValue("account", account, rule)
+
 
 async def block_name(account: str) -> str:
     """Return the name of the block of that account; where no block is of it, the name itself, taken for a block's."""

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from cli.accounts import require_known
+from cli.prepare import home_folder
 from cli.shell import open_ledger, person, say
 from trading.risk.breakers import BreakerKind
 
@@ -44,8 +46,11 @@ def reset(
 
 def breaker_rows(account: str | None = None, *, every: bool = False) -> list[dict[str, Any]]:
     """Return one row per tripped breaker, or per change that there was."""
-    kept, now = open_ledger().breakers, datetime.now(UTC)
+    ledger, now = open_ledger(), datetime.now(UTC)
+    kept = ledger.breakers
     found = kept.history(account) if every else kept.tripped(account)
+    if account is not None and not found:
+        require_known(ledger, home_folder(), account)
     return [
         {
             "account": c.account,

@@ -5,11 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 _KEPT = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_LOGGING_LEVEL")
 _GRACE_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
+_CLOCK_STEP_SECONDS = 2.0  # Linux reckons start times from the boot's, which follows the clock
 
 
 def start_child(arguments: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -50,6 +56,42 @@ def stop_child(child: subprocess.Popen[bytes], *, grace_seconds: float = _GRACE_
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
+
+
+@dataclass(slots=True)
+class KeptChild:
+    """A child process that is started again when it ends by itself.
+
+    Attributes:
+        pause_seconds: least time between two starts, for a child that ends at once each time.
+    """
+
+    start: Callable[[], "subprocess.Popen[bytes]"]
+    pause_seconds: float = 0.0
+    child: "subprocess.Popen[bytes] | None" = None
+    started_at: float = -float("inf")
+
+    def look(self) -> "subprocess.Popen[bytes]":
+        """Start it when it does not run, and return the one that was started last."""
+        has_ended = self.child is None or self.child.poll() is not None
+        if self.child is None or (has_ended and time.monotonic() - self.started_at >= self.pause_seconds):
+            self.child, self.started_at = self.start(), time.monotonic()
+        return self.child
+
+    def stop(self) -> None:
+        """End it."""
+        if self.child is not None:
+            stop_child(self.child)
+            self.child = None
+
+
+def lives(pid: int, created: float) -> bool:
+    """Tell whether that process is there, and not a later one that was given its number."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - created) < _CLOCK_STEP_SECONDS
+    except psutil.NoSuchProcess:
+        return False
 
 
 def clean_environment() -> dict[str, str]:

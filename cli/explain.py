@@ -9,6 +9,7 @@ from adapters.sql.rows import json_value
 from cli.approve import approved_by
 from cli.pages import page
 from trading.errors import OrderUnknown
+from trading.orders.executions import SendMark
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
@@ -65,7 +66,8 @@ def show_explanation(explanation: dict[str, Any]) -> None:
     bars.add(f"sha256 {decision['bars_hash']}")
     found = f"{quality['day']}, {quality['rows']:,} bars checked" if quality else "not in this ledger"
     bars.add(f"quality verdict {decision['verdict_id']}: {found}")
-    sent = tree.add("sent" if explanation["sent"] else "never sent")
+    went_out = any(mark["mark"] == SendMark.SENDING for mark in explanation["sent"])
+    sent = tree.add("sent" if went_out else "never sent")
     for mark in explanation["sent"]:
         sent.add(escape(f"{mark['marked_at']} {mark['mark']} {mark['text']}"))
     heard = tree.add("the broker said" if explanation["reports"] else "the broker said nothing")

@@ -16,7 +16,7 @@ from cli.shell import open_ledger, person, prefect, say
 from trading.errors import InvalidValue, TradingError
 
 if TYPE_CHECKING:
-    pass
+    from adapters.sql.ledger import Ledger
 
 app = App(
     name="openbell",
@@ -24,9 +24,13 @@ app = App(
 )
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 Port = Annotated[int, Parameter(help="Port of the Prefect server, on the loopback address.")]
-app.command("cli.repair_commands:commands", name="data")
-app.command("cli.breakers:breakers")
-app.command("cli.breakers:reset")
+# Imported when they are run, so the list of commands has their help from here.
+app.command("cli.repair_commands:commands", name="data", help="See which bars passed; quarantine, repair, release.")
+app.command("cli.breakers:breakers", help="List the tripped circuit breakers, or all that ever was.")
+app.command("cli.breakers:reset", help="End a tripped circuit breaker by your name.")
+app.command("cli.alerts:alerts", name="alerts", help="See which alerts are open, acknowledge them, try the channels.")
+app.command("cli.rules:commands", name="rules", help="List the rules of the watch; add, change and remove them.")
+app.command("cli.watch:watch", help="Show what the watch of the market sees, live.")
 Account = Annotated[str, Parameter(help="Name of the broker account.")]
 
 
@@ -172,7 +176,9 @@ def orders(*, account: Account = "paper", session: date | None = None, as_json: 
     """List the orders of an account, of one session or of all."""
     from cli.pages import order_rows, show
 
-    show(f"Orders of {account}", order_rows(open_ledger().journal.orders(account, session=session)), as_json=as_json)
+    ledger = open_ledger()
+    _require_known(ledger, account)
+    show(f"Orders of {account}", order_rows(ledger.journal.orders(account, session=session)), as_json=as_json)
 
 
 @app.command
@@ -181,6 +187,7 @@ def positions(*, account: Account = "paper", as_json: Json = False) -> None:
     from cli.pages import position_rows, show, show_json
 
     ledger = open_ledger()
+    _require_known(ledger, account)
     books = ledger.facts.books(account, datetime.now(UTC))
     worth = ledger.facts.reconciliations(account)
     rows = position_rows(books, worth[-1].marks if worth else {})
@@ -197,6 +204,7 @@ def risk(*, account: Account = "paper", as_json: Json = False) -> None:
     from trading.risk.risk_page import risk_page
 
     ledger = open_ledger()
+    _require_known(ledger, account)
     report = ledger.risk_reports.last(account)
     if report is None:
         raise InvalidValue("account", account, "one whose risk was measured; each routine that trades does that")
@@ -214,7 +222,9 @@ def breaks(*, account: Account = "paper", as_json: Json = False) -> None:
     """List the differences between our books and the broker's, by session."""
     from cli.pages import break_rows, show
 
-    show(f"Breaks of {account}", break_rows(open_ledger().facts.reconciliations(account)), as_json=as_json)
+    ledger = open_ledger()
+    _require_known(ledger, account)
+    show(f"Breaks of {account}", break_rows(ledger.facts.reconciliations(account)), as_json=as_json)
 
 
 @app.command
@@ -317,7 +327,10 @@ def resume(
     account: Annotated[str | None, Parameter(help="An account that was stopped alone; else the desk.")] = None,
 ) -> None:
     """Let the desk trade again."""
-    open_ledger().halts.resume(account or "desk", reason, person(), datetime.now(UTC))
+    ledger = open_ledger()
+    if account is not None and account not in ledger.halts.status():
+        _require_known(ledger, account)
+    ledger.halts.resume(account or "desk", reason, person(), datetime.now(UTC))
     say(f"{f'Account {account}' if account else 'The desk'} may trade again.", markup=False)
 
 
@@ -368,6 +381,12 @@ def main() -> None:
         line = f"[bold red]openbell:[/bold red] {escape(str(exc))}"
         Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _require_known(ledger: "Ledger", account: str) -> None:
+    from cli.accounts import require_known
+
+    require_known(ledger, home_folder(), account)
 
 
 def _json_object(name: str, text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Pages of the terminal: what the ledger holds, for a person or as JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,11 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from adapters.sql.rows import json_value
+from trading.breaks import Break
 from trading.market.quality import QualityReport, SymbolVerdict
 from trading.orders.orders import Order
-from trading.positions.books import Books
+from trading.positions.books import Books, position_value
 from trading.readiness import Check
-from trading.reconciliation import Break, Reconciliation
+from trading.reconciliation import Reconciliation
 from trading.risk.limits import RiskDecision
 
 NUMBERS = frozenset(
@@ -55,7 +57,7 @@ def page() -> Console:
 
 
 def _cell(name: str, value: object) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M} UTC"
@@ -87,8 +89,8 @@ def position_rows(books: Books, marks: Mapping[str, Any]) -> list[dict[str, Any]
             "symbol": symbol,
             "quantity": p.qty,
             "price": marks.get(symbol),
-            "value": p.qty * marks[symbol] if symbol in marks else None,
-            "cost": sum((lot.qty * lot.px for lot in p.lots), Decimal(0)),
+            "value": position_value(symbol, p.qty, marks[symbol]) if symbol in marks else None,
+            "cost": sum((position_value(symbol, lot.qty, lot.px) for lot in p.lots), Decimal(0)),
             "realized": p.realized_pnl,
             "dividends": p.dividends,
             "commission": p.commission,
@@ -137,7 +139,7 @@ def risk_rows(verdicts: Sequence[RiskDecision], decision: Mapping[str, Any]) -> 
         {
             "symbol": v.symbol,
             "order": targets[v.symbol]["order_qty"],
-            "value": f"{Decimal(targets[v.symbol]['order_qty']) * Decimal(targets[v.symbol]['reference_px']):,.2f}",
+            "value": f"{_value_of(targets[v.symbol]):,.2f}",
             "decision": v.told().replace(":", ""),
             "limit": v.limit,
             "before": v.before,
@@ -145,6 +147,10 @@ def risk_rows(verdicts: Sequence[RiskDecision], decision: Mapping[str, Any]) -> 
         }
         for v in verdicts
     ]
+
+
+def _value_of(target: Mapping[str, Any]) -> Decimal:
+    return position_value(target["symbol"], Decimal(target["order_qty"]), Decimal(target["reference_px"]))
 
 
 def check_rows(checks: Sequence[Check]) -> list[dict[str, Any]]:

@@ -14,13 +14,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 import psutil
 
-from cli.children import clean_environment, start_child, stop_child
+from cli.children import KeptChild, clean_environment, start_child
 from cli.prepare import PREFECT_PORT
 from cli.private_files import kept_secret, write_private
 from trading.errors import TradingError
@@ -45,11 +45,13 @@ class PrefectServer:
 
     Attributes:
         pid: its process; a child of this process, or of the other command that started it.
+        child: what keeps it, where this process has started it.
     """
 
     home: Path
     port: int
     pid: int
+    child: KeptChild | None = field(default=None, repr=False, compare=False)
 
     @property
     def ui_url(self) -> str:
@@ -133,16 +135,36 @@ def running_server(home: Path, port: int = PREFECT_PORT, *, alone: bool = False)
                 )
             yield found
             return
-        child = _start_server(home, port)
+        child = KeptChild(lambda: _start_server(home, port))
         try:
-            server = _wait_until_healthy(home, port, child)
-            _write_record(server)
+            server = _started(home, port, child)
             fcntl.flock(lock, fcntl.LOCK_SH)
-            yield server
+            yield replace(server, child=child)
             fcntl.flock(lock, fcntl.LOCK_EX)
         finally:
             _record_path(home).unlink(missing_ok=True)
-            stop_child(child)
+            child.stop()
+
+
+def start_again(server: PrefectServer) -> None:
+    """Start a server of ours that has ended by itself once more, on its port and its database, and wait until it works.
+
+    Call it from the main thread, as `running_server`. What the one before said is kept beside the new log.
+
+    Raises:
+        ServerUnavailable: it does not get healthy, or the port is taken by now.
+    """
+    if server.child is None:
+        raise ServerUnavailable(server.port, "it was started by another command, which alone may start it again")
+    log = server_log_path(server.home)
+    log.replace(log.with_name("server.before.log"))
+    _started(server.home, server.port, server.child)
+
+
+def _started(home: Path, port: int, child: KeptChild) -> PrefectServer:
+    server = _wait_until_healthy(home, port, child.look())
+    _write_record(server)
+    return server
 
 
 def server_in_use(home: Path) -> PrefectServer | None:
@@ -181,11 +203,8 @@ def is_healthy(home: Path, port: int) -> bool:
 
 
 def has_ended(server: PrefectServer) -> bool:
-    """Tell whether the server's process is gone."""
-    try:
-        return psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    """Tell whether the server's process is gone, and none was started in its place."""
+    return _recorded(server.home) is None
 
 
 def _join(home: Path, lock: TextIO) -> PrefectServer | None:

@@ -10,7 +10,7 @@ from trading.errors import InvalidValue
 if TYPE_CHECKING:  # importing Prefect reads its settings, which are not set yet
     from prefect.blocks.core import Block
 
-    from adapters.sql.ledger import LedgerPlace
+    from adapters.sql.ledger_place import LedgerPlace
     from blocks.desk_storage import DeskStorage
 
 PREFECT_PORT = 4200
@@ -28,7 +28,7 @@ def ledger_place(home: Path) -> "LedgerPlace":
     Raises:
         InvalidValue: `openbell init` was given another one. A desk on the wrong ledger knows of no order and no halt.
     """
-    from adapters.sql.ledger import LedgerPlace
+    from adapters.sql.ledger_place import LedgerPlace
 
     url = os.environ.get("OPENBELL_LEDGER_URL")
     if _told(home).exists() and _told(home).read_text() != _digest(url):
@@ -72,6 +72,7 @@ async def prepare(home: Path, *, move_ledger: bool = False) -> None:
     from blocks.bar_source import BarSource
     from blocks.broker_account import BrokerAccount
     from blocks.desk_storage import DeskStorage
+    from blocks.kept_channels import keep_channels
     from blocks.market_feed import MarketFeed
     from blocks.risk_limits import RiskLimitsBlock
 
@@ -88,6 +89,7 @@ async def prepare(home: Path, *, move_ledger: bool = False) -> None:
         raise InvalidValue("ledger_url of the desk storage block", "another one", rule)
     if saved is None or (saved.home, saved.ledger_url) != (storage.home, storage.ledger_url):
         await storage.asave("desk", overwrite=True)
+    keep_channels(home, storage.alerts)
     migrate(storage.engine())
     _told(home).write_text(_digest(ledger_place(home).url))
     limits = await _saved(RiskLimitsBlock, "default") or await _save(RiskLimitsBlock(), "default")

@@ -12,6 +12,8 @@ from trading.errors import InvalidValue
 
 if TYPE_CHECKING:
     from adapters.sql.ledger import Ledger
+    from adapters.sql.ledger_place import LedgerPlace
+    from adapters.sql.outbox import SqlOutbox
     from cli.prefect_server import PrefectServer
 
 
@@ -45,7 +47,18 @@ def open_ledger() -> "Ledger":
     """Open the ledger without Prefect: what is read here must be readable when nothing else runs."""
     from adapters.sql.ledger import Ledger
 
+    return Ledger.of(_place())
+
+
+def open_outbox() -> "SqlOutbox":
+    """Open the outbox alone, for those who are in a hurry."""
+    from adapters.sql.outbox import SqlOutbox
+
+    return SqlOutbox.of(_place())
+
+
+def _place() -> "LedgerPlace":
     place = ledger_place(home_folder())
     if place.url is None and not place.file.exists():  # SQLite would make an empty one
         raise InvalidValue("ledger", str(place.file), "there; `openbell init` makes it, OPENBELL_HOME names its folder")
-    return Ledger.of(place)
+    return place

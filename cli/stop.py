@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.heartbeats import stops_under_way
 from blocks.plug import pull_the_plug
-from cli.accounts import block_name
+from cli.accounts import block_name, require_known
 from cli.shell import open_ledger, person, prefect, say
 from trading.errors import InvalidValue, LedgerError, TradingError
 
@@ -57,15 +58,18 @@ class StopRequest:
 
 
 def stop(asked: StopRequest) -> None:
-    """Do it, the most urgent first: STOP file, plug, halt, cancel, close.
+    """Do it, the most urgent first: STOP file, plug, halt, cancel, close; what another stop is at is left to it.
 
     Raises:
         LedgerError: the halt cannot be written; the STOP file stays and halts the desk.
         NotAllCanceled: something may still trade.
+        InvalidValue: no account of that name was ever opened; it is halted all the same.
     """
     stop_file = asked.home / "STOP"
     is_mine = asked.account is None and asked.home.is_dir() and _touch(stop_file)
-    for line in asyncio.run(pull_the_plug(asked.home, asked.account)):
+    # Who stops one already has canceled there, and may be closing: what closes is not to be canceled.
+    stopped_by_another = {other.account for other in stops_under_way(asked.home, datetime.now(UTC))}
+    for line in asyncio.run(pull_the_plug(asked.home, asked.account, but_for=stopped_by_another)):
         say(line, markup=False)
     try:
         ledger = open_ledger()
@@ -80,9 +84,11 @@ def stop(asked: StopRequest) -> None:
     whom = f"Account {asked.account}" if asked.account else "The desk"
     option = f" --account {asked.account}" if asked.account else ""
     say(f"[bold red]{whom} is halted.[/bold red] Nothing is sent until `openbell resume{option} --reason TEXT`.")
-    unsafe = _stop_accounts(ledger, asked)
+    unsafe = _stop_accounts(ledger, asked, stopped_by_another)
     if unsafe:
         raise NotAllCanceled(unsafe)
+    if asked.account:  # last, as nothing may keep a stop waiting; another account than was meant may trade on
+        require_known(ledger, asked.home, asked.account)
 
 
 def _touch(stop_file: Path) -> bool:
@@ -106,8 +112,12 @@ def _halt(ledger: "Ledger", asked: StopRequest) -> None:
         say(str(ended), markup=False)
 
 
-def _stop_accounts(ledger: "Ledger", asked: StopRequest) -> list[str]:
-    """Stop each account that may have something to stop, and return those of which something is left."""
+def _stop_accounts(ledger: "Ledger", asked: StopRequest, last: Collection[str]) -> list[str]:
+    """Stop each account that may have something to stop, and return those of which something is left.
+
+    Args:
+        last: accounts that another process stops, which is waited for.
+    """
     known = ledger.journal.accounts() if asked.account is None else (asked.account,)
     accounts = [a for a in known if asked.flatten or ledger.leases.held_by(a) or _works(ledger, a)]
     if not accounts:
@@ -116,6 +126,7 @@ def _stop_accounts(ledger: "Ledger", asked: StopRequest) -> list[str]:
 
     # Read when Prefect is imported, as the blocks are made of it; no server is asked.
     adopt(client_environment(asked.home, asked.port))
+    accounts.sort(key=lambda account: account in last)
     return [account for account in accounts if not _stop_account(account, asked)]
 
 

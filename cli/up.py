@@ -4,7 +4,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.children import start_child, stop_child
+from cli.children import KeptChild, start_child, stop_child
 from cli.drain import WORK_POOL, drain, end_run_processes, ensure_work_pool, finish
 from cli.prefect_server import (
     PrefectServer,
@@ -25,17 +26,22 @@ from cli.prefect_server import (
     prefect_home,
     running_server,
     server_log_path,
+    start_again,
 )
 from cli.prepare import PREFECT_PORT
-from cli.watchdog import LOST_AFTER_SECONDS, KeptWatchdog, start_watchdog
+from cli.watchdog import LOST_AFTER_SECONDS, start_watchdog
 from trading.errors import TradingError
 
 if TYPE_CHECKING:  # Prefect is imported once the environment is set
+    from uuid import UUID
+
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
 
 PREFECT_FILE = Path(__file__).parents[1] / "prefect.yaml"
+_WATCH = "watch-market"
 _LOOK_SECONDS = 0.5
+_LEAST_SERVER_SECONDS = 60.0  # one that lives no longer would be started again for ever
 
 
 class DeskNotUp(TradingError):
@@ -66,7 +72,7 @@ def up(
     try:
         with running_server(home, port, alone=True) as server:
             adopt(client_environment(home, server.port))
-            watchdog = KeptWatchdog(lambda: start_watchdog(home, watchdog_log_path(home), lost_after_seconds))
+            watchdog = KeptChild(lambda: start_watchdog(home, watchdog_log_path(home), lost_after_seconds))
             asyncio.run(_run_desk(server, console, prepare, prefect_file, watchdog))
     except TradingError as exc:
         console.print(f"[red]The desk is down:[/] {escape(str(exc))}", highlight=False)
@@ -83,7 +89,7 @@ async def _run_desk(
     console: Console,
     prepare: Callable[[], Awaitable[None]] | None,
     prefect_file: Path,
-    watchdog: KeptWatchdog,
+    watchdog: KeptChild,
 ) -> None:
     from prefect.client.orchestration import get_client
 
@@ -95,9 +101,9 @@ async def _run_desk(
         watchdog.look()
         worker = _start_worker(server)
         try:
-            await deploy(server, prefect_file)
+            await deploy(client, server, prefect_file)
             await _show(client, server, console, was_paused)
-            await _until_asked(asked, server, worker, watchdog)
+            await _until_asked(asked, server, worker, watchdog, console)
         finally:
             await _stop_desk(client, server, worker, console, hurry, was_paused)
             watchdog.stop()  # last: it looks after those that are being drained too
@@ -153,12 +159,15 @@ def _start_worker(server: PrefectServer) -> "subprocess.Popen[bytes]":
     return start_child(arguments, client_environment(server.home, server.port), worker_log_path(server.home))
 
 
-async def deploy(server: PrefectServer, prefect_file: Path = PREFECT_FILE) -> None:
+async def deploy(client: "PrefectClient", server: PrefectServer, prefect_file: Path = PREFECT_FILE) -> None:
     """Deploy all of `prefect_file` with Prefect's own command, so that both ways of deploying are one.
+
+    What persons have set on Prefect's page stays: parameters that the file does not name, and pauses.
 
     Raises:
         DeskNotUp: the command failed; the error carries what it said.
     """
+    before = {deployment.id: deployment for deployment in await client.read_deployments()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file),
         cwd=prefect_home(server.home),
@@ -167,11 +176,40 @@ async def deploy(server: PrefectServer, prefect_file: Path = PREFECT_FILE) -> No
     said, _ = await process.communicate()
     if process.returncode:
         raise DeskNotUp("deployments", f"of {prefect_file} were refused:\n{said.decode().strip()}\n")
+    await _give_back(client, before)
+    await _rest_without_feed(client)
+
+
+async def _give_back(client: "PrefectClient", before: "Mapping[UUID, DeploymentResponse]") -> None:
+    """Set what Prefect's command has reset; parameters that the flow does not take any more are left out."""
+    from prefect.client.schemas.actions import DeploymentUpdate
+
+    for deployment in await client.read_deployments():
+        was = before.get(deployment.id, deployment)
+        known = (deployment.parameter_openapi_schema or {}).get("properties", {})
+        kept = {name: value for name, value in was.parameters.items() if name in known} | deployment.parameters
+        if (kept, was.paused) != (deployment.parameters, deployment.paused):
+            await client.update_deployment(deployment.id, DeploymentUpdate(parameters=kept, paused=was.paused))
+
+
+async def _rest_without_feed(client: "PrefectClient") -> None:
+    """Switch the schedules of the watch on where a feed is named, and off where each run would be for nothing."""
+    for deployment in await client.read_deployments():
+        for schedule in deployment.schedules if deployment.name == _WATCH else ():
+            has_feed = bool((deployment.parameters | schedule.parameters).get("feed"))
+            if schedule.active != has_feed:
+                await client.update_deployment_schedule(deployment.id, schedule.id, active=has_feed)
 
 
 async def _until_asked(
-    asked: asyncio.Event, server: PrefectServer, worker: "subprocess.Popen[bytes]", watchdog: KeptWatchdog
+    asked: asyncio.Event,
+    server: PrefectServer,
+    worker: "subprocess.Popen[bytes]",
+    watchdog: KeptChild,
+    console: Console,
 ) -> None:
+    """Keep the server running, for what a run does needs it only to be seen, until the desk is to go down."""
+    started_at = -float("inf")
     while not asked.is_set():
         watchdog.look()
         if worker.poll() is not None:
@@ -179,7 +217,11 @@ async def _until_asked(
                 "worker", f"ended by itself ({worker.returncode}); {worker_log_path(server.home)} tells why"
             )
         if has_ended(server):
-            raise DeskNotUp("server", f"ended by itself; {server_log_path(server.home)} tells why")
+            if time.monotonic() - started_at < _LEAST_SERVER_SECONDS:
+                raise DeskNotUp("server", f"ended by itself twice; {server_log_path(server.home)} tells why")
+            started_at = time.monotonic()
+            console.print("[red]The server ended by itself and is started again.[/]")
+            start_again(server)
         with suppress(TimeoutError):
             await asyncio.wait_for(asked.wait(), _LOOK_SECONDS)
 

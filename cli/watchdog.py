@@ -1,7 +1,8 @@
 """The watchdog: a process beside the desk that looks, a few times a second, whether somebody must stop it.
 
 It acts on a STOP file, and on a process that has orders at work and is not heard any more. To act is to run
-`openbell stop` in a process of its own, so that nothing of it can keep the watchdog from looking. It needs no Prefect.
+`openbell stop` in a process of its own, so that nothing of it can keep the watchdog from looking. It tells of a watch
+of the market that has died, and keeps the deliverer running. It needs no Prefect.
 """
 
 import json
@@ -10,23 +11,32 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from adapters.heartbeats import Heartbeat, heartbeats
-from cli.children import start_child, stop_child
-from cli.prepare import ledger_place
+from blocks.kept_channels import channels_path
+from cli.children import KeptChild, lives, start_child
+from cli.dead_watches import WatchesSeen
+from cli.prefect_server import client_environment
+from cli.prepare import PREFECT_PORT, ledger_place
 from trading.alerts import Alert, Severity
 from trading.errors import TradingError
 from trading.orders.order_types import OrderPurpose
 
+if TYPE_CHECKING:
+    from adapters.sql.ledger import Ledger
+    from adapters.sql.outbox import SqlOutbox
+
 LOGGER = logging.getLogger("watchdog")
 LOST_AFTER_SECONDS = 60.0
+PING_SECONDS = 60.0
 _LOOK_SECONDS = 0.25
 _TRY_AGAIN = timedelta(seconds=10)  # what failed is not tried four times a second
 _PATIENCE_SECONDS = 600.0
@@ -84,50 +94,44 @@ def watchdog_row(home: Path, now: datetime) -> str:
     """Say whether the watchdog looks."""
     try:
         told, looked_at = json.loads(state_path(home).read_bytes()), state_path(home).stat().st_mtime
-        is_alive = abs(psutil.Process(told["pid"]).create_time() - told["created"]) < 2
-    except (OSError, ValueError, psutil.NoSuchProcess):
+    except (OSError, ValueError):
         return "not running"
     ago = now - datetime.fromtimestamp(looked_at, UTC)
-    if not is_alive:
+    if not lives(told["pid"], told["created"]):
         return "not running"
     return f"HANGS, last looked {ago.total_seconds():.0f} s ago" if ago > _BLIND_AFTER else "looks"
 
 
-def start_watchdog(home: Path, log: Path, lost_after_seconds: float) -> "subprocess.Popen[bytes]":
+def start_watchdog(
+    home: Path, log: Path, lost_after_seconds: float, *, ping_seconds: float = PING_SECONDS
+) -> "subprocess.Popen[bytes]":
     """Start it as a child."""
-    return start_child(["cli.watchdog", str(home), str(lost_after_seconds)], {"OPENBELL_HOME": str(home)}, log)
+    arguments = ["cli.watchdog", str(home), str(lost_after_seconds), str(ping_seconds)]
+    return start_child(arguments, {"OPENBELL_HOME": str(home)}, log)
 
 
-@dataclass(slots=True)
-class KeptWatchdog:
-    """The watchdog's process, started again when it ends by itself."""
-
-    start: Callable[[], "subprocess.Popen[bytes]"]
-    child: "subprocess.Popen[bytes] | None" = None
-
-    def look(self) -> None:
-        """Start it when it does not run."""
-        if self.child is None or self.child.poll() is not None:
-            self.child = self.start()
-
-    def stop(self) -> None:
-        """End it."""
-        if self.child is not None:
-            stop_child(self.child)
-
-
-def main(home: Path, lost_after: timedelta) -> None:
+def main(home: Path, lost_after: timedelta, ping_seconds: float) -> None:
     """Look until the process is ended; whatever goes wrong is logged, and looked at again."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     watch = Watch(home=home, lost_after=lost_after, done=_remembered(home))
     _remember(watch)
+    watches = WatchesSeen(home=home, outbox=lambda: _outbox(home))
+    deliverer = KeptChild(lambda: _start_deliverer(home, ping_seconds), pause_seconds=_TRY_AGAIN.total_seconds())
     while True:
         try:
             watch = _look(watch)
             os.utime(state_path(home))
+            if channels_path(home).exists():
+                deliverer.look()
+            watches.look(datetime.now(UTC))
         except Exception:  # a face: who watches must not end by what it sees
             LOGGER.exception("Could not look")
         time.sleep(_LOOK_SECONDS)
+
+
+def _start_deliverer(home: Path, ping_seconds: float) -> "subprocess.Popen[bytes]":
+    environment = client_environment(home, PREFECT_PORT) | {"OPENBELL_HOME": str(home)}
+    return start_child(["cli.deliverer", str(home), str(ping_seconds)], environment, home / "deliverer.log")
 
 
 def _look(watch: Watch) -> Watch:
@@ -176,10 +180,8 @@ def _lost(home: Path, now: datetime, lost_after: timedelta) -> Iterator[Need]:
 
 
 def _has_orders_at_work(home: Path, heartbeat: Heartbeat) -> bool:
-    from adapters.sql.ledger import Ledger
-
     try:
-        open_orders = Ledger.of(ledger_place(home)).journal.orders(heartbeat.account, open_only=True)
+        open_orders = _ledger(home).journal.orders(heartbeat.account, open_only=True)
     except TradingError as exc:
         LOGGER.warning("The ledger cannot be asked, so there may be orders at work: %s", exc)
         return True
@@ -188,8 +190,6 @@ def _has_orders_at_work(home: Path, heartbeat: Heartbeat) -> bool:
 
 
 def _tell(home: Path, need: Need, *, done: bool) -> None:
-    from adapters.sql.ledger import Ledger
-
     option = f" --account {need.account}" if need.account else ""
     outcome = "Everything was canceled." if done else "NOT everything could be canceled; look at the broker."
     alert = Alert(
@@ -199,7 +199,19 @@ def _tell(home: Path, need: Need, *, done: bool) -> None:
         text=f"{need.reason}. {outcome} It trades again after `openbell resume{option} --reason TEXT`.",
         raised_at=datetime.now(UTC),
     )
-    Ledger.of(ledger_place(home)).outbox.raise_alert(alert)
+    _outbox(home).raise_alert(alert)
+
+
+def _ledger(home: Path) -> "Ledger":
+    from adapters.sql.ledger import Ledger
+
+    return Ledger.of(ledger_place(home))
+
+
+def _outbox(home: Path) -> "SqlOutbox":
+    from adapters.sql.outbox import SqlOutbox
+
+    return SqlOutbox.of(ledger_place(home))
 
 
 def _remembered(home: Path) -> str:
@@ -216,4 +228,4 @@ def _remember(watch: Watch) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), timedelta(seconds=float(sys.argv[2])))
+    main(Path(sys.argv[1]), timedelta(seconds=float(sys.argv[2])), float(sys.argv[3]))

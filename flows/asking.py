@@ -15,8 +15,9 @@ from pydantic import Field
 
 from blocks.desk import Desk, wall_clock
 from flows.pausing import pause
-from tasks.approve import propose, tell_waiting
+from tasks.approve import propose
 from tasks.deliver import deliver
+from tasks.tell import tell_waiting
 from trading.errors import AnswerRefused, InvalidValue
 from trading.risk.approvals import NOBODY, Approval, ApprovalVerdict
 
@@ -34,7 +35,8 @@ async def ask_persons(desk: Desk, approval: Approval, open_at: datetime) -> Appr
     """Ask until the request is settled: by persons, here or at the command line, or by its deadline."""
     decision_id = approval.request.decision_id
     proposal = await propose(desk, approval, open_at)
-    tell_waiting(desk, approval, url_for("flow-run", obj_id=runtime.flow_run.id) or f"run {runtime.flow_run.id}")
+    link = url_for("flow-run", obj_id=runtime.flow_run.id) or f"run {runtime.flow_run.id}"
+    tell_waiting(desk, approval, link, wall_clock())
     await deliver(desk.storage, desk.ledger)
     refusal = ""
     while (now := desk.ledger.approvals.of(decision_id) or approval).waits:

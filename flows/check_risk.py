@@ -13,10 +13,9 @@ from flows.check_books import is_open
 from flows.guard import ended
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
-from tasks.ask import ask_quotes
+from flows.quoting import judged_quotes
 from tasks.collect import collect_facts
 from tasks.deliver import deliver
-from tasks.judge import judge_quotes
 from tasks.measure import measure
 from tasks.trip import trip
 from tasks.watch import watch
@@ -86,9 +85,8 @@ async def _quotes(desk: Desk, feed: str | None, storage: str) -> dict[str, Decim
     if feed is None or not held:
         return {}
     try:
-        fetched = await ask_quotes(feed, [], storage, held)
-    except MarketDataError as exc:
+        quotes, verdict = await judged_quotes(desk, feed, storage, held)
+    except (MarketDataError, TimeoutError) as exc:
         get_run_logger().warning("Positions are valued at their last closes: %s", exc)
         return {}
-    verdict = await judge_quotes(feed, storage, fetched, desk.market.settings.name, wall_clock())
-    return {s: px for s, px in fetched.quotes.marks().items() if s not in verdict.quarantined()}
+    return {s: px for s, px in quotes.marks().items() if s not in verdict.quarantined()}

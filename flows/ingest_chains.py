@@ -45,7 +45,7 @@ async def ingest_chains(
     terms = PricingTerms(rate=rate, dividend_yield=dividend_yield)
     fetched = await ask_chains(feed, fallbacks or [], storage, underlyings)
     verdict, judged = await judge_chains(feed, fetched, terms, wall_clock())
-    stored = await keep_chains(storage, judged, verdict)
+    stored = await keep_chains(storage, judged, verdict, terms)
     await publish_verdict(verdict)
     await publish_volatilities(judged, terms)
     bad = verdict.quarantined()

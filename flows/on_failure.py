@@ -7,7 +7,7 @@ from prefect.flows import Flow
 
 from blocks.desk import Ledger, load, wall_clock
 from blocks.desk_storage import DeskStorage
-from tasks.deliver import deliver_due
+from tasks.deliver import PATIENCE, deliver_due, send_now
 from trading.alerts import Alert, Severity
 from trading.errors import LedgerError
 
@@ -25,7 +25,8 @@ async def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any
     try:
         ledger = Ledger.of(places)
         ledger.outbox.raise_alert(alert)
-        await deliver_due(places, ledger)
     except LedgerError:
         if places.alerts is not None:  # the outbox is what failed: say it at once, or nobody hears of it
-            await places.alerts.sender().send([alert])
+            await send_now(places.alerts, alert)
+        return
+    await deliver_due(places, ledger, PATIENCE)

@@ -14,6 +14,7 @@ from flows.asking import ask_persons
 from flows.guard import Go, ended, guard, is_past
 from flows.leasing import leasing
 from flows.on_failure import tell_failure
+from flows.quoting import quotes_at_gate
 from tasks.decide import StrategyChoice, decide
 from tasks.deliver import deliver
 from tasks.follow import follow
@@ -65,6 +66,7 @@ async def trade_session(
     protection: ProtectionRules | None = None,
     storage: str = "desk",
     missed_run: MissedRun = MissedRun.SKIP,
+    feed: str | None = None,
 ) -> State[Any]:
     """Reconcile, decide, limit, place and follow the orders of one session.
 
@@ -81,6 +83,8 @@ async def trade_session(
         protection: Where each position is closed at a loss or at a profit. None: nowhere.
         storage: Name of the desk storage block.
         missed_run: What a run does that starts after the open. After the deadline it never trades.
+        feed: Name of the market feed block whose quotes the limits on spread and age are held against. None: where one
+            of them is set, every order is refused.
     """
     desk = await open_desk(account, storage)
     holder = f"trade-session {runtime.flow_run.name} ({runtime.flow_run.id})"
@@ -88,15 +92,15 @@ async def trade_session(
     if not isinstance(go, Go):
         await _settle_what_is_open(desk, holder)
         return go
-    _refuse_real_rehearsal(desk, go)
+    _refuse_real_rehearsal(desk, go, feed)
     if is_past(desk, go.times.session, book):
         return ended(f"{go.times.session}: decided and traded before; nothing was sent", name="Skipped")
     async with leasing(desk, holder) as (trader, lease):
-        outcome = await _trade(trader, go, lease, strategy, book, sizing)
+        outcome = await _trade(trader, go, lease, strategy, book, sizing, feed, storage)
     if waiting := _waiting(desk, go, book):
         approval = await ask_persons(desk, waiting, go.times.open_at)
         async with leasing(desk, holder) as (trader, lease):
-            approved = await _trade(trader, go, lease, strategy, book, sizing)
+            approved = await _trade(trader, go, lease, strategy, book, sizing, feed, storage)
         outcome = replace(approved, sent=outcome.sent + approved.sent, note=approval.text)
     orders = await _follow(desk, go)
     await _protect(desk, go, holder, book, protection or ProtectionRules())
@@ -107,7 +111,16 @@ async def trade_session(
     return ended(_summary(go.times.session, outcome, orders))
 
 
-async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, book: str, sizing: SizingRules) -> Outcome:
+async def _trade(
+    desk: Desk,
+    go: Go,
+    lease: Lease,
+    strategy: StrategyChoice,
+    book: str,
+    sizing: SizingRules,
+    feed: str | None,
+    storage: str,
+) -> Outcome:
     times, clock = go.times, go.clock_at(go.times.decide_at)
     unresolved = await recover(desk, lease, clock)
     recorded = desk.ledger.journal.decision(desk.name, times.session, book)
@@ -115,8 +128,11 @@ async def _trade(desk: Desk, go: Go, lease: Lease, strategy: StrategyChoice, boo
         await _require_agreement(desk, go, lease)
         report = await verify(desk, desk.market.calendar.previous_session(times.session))
         decision = await decide(desk, report, times, strategy, book, sizing, clock)
+        quotes = await quotes_at_gate(desk, decision, feed, storage, rehearsal=go.rehearsal)
         desk.ledger.leases.renew(lease, LEASE_TIME)
-        await limit(desk, lease, decision, report, times, sizing, rehearsal=go.rehearsal)
+        await limit(desk, lease, decision, report, times, sizing, quotes=quotes, rehearsal=go.rehearsal)
+    else:  # hours may have passed until a person approved
+        await trip(desk, desk.market.calendar.previous_session(times.session), clock, lease=lease)
     if desk.account.mode is Mode.SHADOW:
         return Outcome(note="shadow, so nothing was sent")
     sent = await place(desk, lease, times, clock)
@@ -182,7 +198,9 @@ async def _require_agreement(desk: Desk, go: Go, lease: Lease) -> None:
     desk.ledger.breakers.require_none_halts(desk.name, go.clock_at(go.times.decide_at)())
 
 
-def _refuse_real_rehearsal(desk: Desk, go: Go) -> None:
+def _refuse_real_rehearsal(desk: Desk, go: Go, feed: str | None) -> None:
+    if go.rehearsal and feed is not None:
+        raise InvalidValue("feed", feed, f"left out: {go.times.session} is over, and a feed gives the quotes of now")
     if go.rehearsal and not desk.account.is_simulated:
         raise InvalidValue("session", str(go.times.session), f"today's: the broker of {desk.name} is not simulated")
 

@@ -38,9 +38,12 @@ def post_account(client: Client, account: Account) -> None:
 
 
 def _values(client: Client, account: Account) -> list[tuple[str, str, str]]:
+    return account.values(client.gateway.mark) + _ledger(client, account)
+
+
+def _ledger(client: Client, account: Account) -> list[tuple[str, str, str]]:
     prefix = "$LEDGER-" if client.gateway.settings.ledger_prefix else ""
-    ledger = [(prefix + key, value, currency) for key, value, currency in account.ledger(client.gateway.mark)]
-    return account.values(client.gateway.mark) + ledger
+    return [(prefix + key, value, currency) for key, value, currency in account.ledger(client.gateway.mark)]
 
 
 def _portfolio(client: Client, account: Account, position: Position) -> list[Field]:
@@ -93,14 +96,16 @@ async def account_summary(client: Client, message: Reader) -> None:
 
 
 async def account_updates_multi(client: Client, message: Reader) -> None:
-    """Tell all values of one account once."""
+    """Tell the values of one account once: all of them, or only those that are kept per currency."""
     message.integer()
     req_id, name = message.integer(), message.text()
+    message.text()
+    ledger_only = message.boolean()
     account = _account(client, name)
     if account is None:
         await client.error(req_id, 321, f"Error validating request.-'bE' : cause - Invalid account code '{name}'")
         return
-    for key, value, currency in _values(client, account):
+    for key, value, currency in _ledger(client, account) if ledger_only else _values(client, account):
         await client.send(73, 1, req_id, account.name, "", key, value, currency)
     await client.send(74, 1, req_id)
 

@@ -22,6 +22,7 @@ class Client:
         market_data_type: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
         subscriptions: what runs for this client, by kind and request id, with the call that ends it; data
             subscriptions are ended when the socket closes and when the data of the market are lost (1101).
+        depth_contracts: the contract of each running request for market depth.
         binds_manual_orders: orders placed by hand are given to this client (client 0 only).
         account_updates: the account whose values and portfolio are streamed to this client.
         wants_positions: positions are streamed to this client.
@@ -34,6 +35,7 @@ class Client:
         self.client_id = -1
         self.market_data_type = 1
         self.subscriptions: dict[tuple[str, int], Cancel] = {}
+        self.depth_contracts: dict[int, int] = {}
         self.binds_manual_orders = False
         self.account_updates: str | None = None
         self.wants_positions = False

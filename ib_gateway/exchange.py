@@ -150,6 +150,11 @@ class Exchange:
         return max(self.orders, default=self.gateway.settings.first_perm_id - 1) + 1
 
     def _preview(self, client: "Client", order_id: int, fields: OrderFields) -> None:
+        if self.known(client.client_id, order_id) is None:
+            if order_id <= self.highest.get(client.client_id, 0):
+                client.tell(order_id, 103, "Duplicate order id")
+                return
+            self.highest[client.client_id] = order_id  # strict: whether the broker counts these too is not documented
         order = self._built(client, order_id, fields)
         refusal = order if isinstance(order, Refusal) else refusal_of(self.gateway, order)
         if isinstance(refusal, Refusal):

@@ -35,8 +35,8 @@ HANDLERS: Final[Mapping[int, Handler]] = MappingProxyType(
     {**order_requests.HANDLERS, **account_requests.HANDLERS, **market_requests.HANDLERS}
 )
 START_API: Final = 71
-# Where an order, a request for a quote and one for a contract have their own number.
-NUMBER_AT: Final[Mapping[int, int]] = MappingProxyType({order_requests.PLACE: 1, 1: 2, 9: 2})
+# Where an order, a request for a quote, one for a contract and one for market depth have their own number.
+NUMBER_AT: Final[Mapping[int, int]] = MappingProxyType({order_requests.PLACE: 1, 1: 2, 9: 2, 10: 2})
 FARMS: Final = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),

@@ -52,6 +52,7 @@ class Market:
 
     Attributes:
         without_live_data: symbols for which the user pays no exchange: only delayed prices are shown.
+        without_depth: exchanges whose order books the user does not pay for.
         watchers: are called by `refresh`, which is also called whenever a price is set.
 
     Args:
@@ -69,6 +70,7 @@ class Market:
         self._replay = replay_sources(replay)
         self.catalogue = (catalogue or full_catalogue()).with_stocks(self._replay)
         self.without_live_data: set[str] = set()
+        self.without_depth: set[str] = set()
         self.watchers: list[Callable[[], None]] = []
         self._sources: dict[int, PriceSource] = {}
         self._fixed: dict[int, Decimal] = {}

@@ -1,5 +1,6 @@
 """Market data lines: live, frozen and delayed quotes, snapshots, option greeks."""
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 
 from ib_gateway.client import Client
@@ -18,6 +19,7 @@ from ib_gateway.market_ticks import (
     LIVE_NUMBERS,
     PRICE,
     SIZE,
+    TRADE_TICKS,
     Tick,
     day_ticks,
     model_tick,
@@ -162,7 +164,7 @@ class Line(_Sender):
     def __init__(self, client: Client, req_id: int, listing: Listing, extras: list[str]) -> None:
         super().__init__(client, req_id)
         self._listing = listing
-        self._extras = extras
+        self._extras = frozenset(extras)
         self._shown: int | None = None
         self._day_ticks_at: datetime | None = None
 
@@ -195,8 +197,13 @@ class Line(_Sender):
         if self._day_ticks_at is None or (now - self._day_ticks_at).total_seconds() >= _SECONDS_BETWEEN_DAY_TICKS:
             self._day_ticks_at = now
             self.send(day_ticks(kind, market.day(con_id, at), numbers))
-            for extra in self._extras:
-                self.send(EXTRA_TICKS[extra](market, listing, at))
+            self._push_extras(self._extras, at)
+        elif changed:
+            self._push_extras(self._extras & TRADE_TICKS, at)
+
+    def _push_extras(self, extras: Set[str], at: datetime) -> None:
+        for extra in sorted(extras):
+            self.send(EXTRA_TICKS[extra](self._client.gateway.market, self._listing, at))
 
 
 class ComboLine(_Sender):

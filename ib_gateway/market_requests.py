@@ -12,6 +12,7 @@ from ib_gateway.market_bar_requests import (
     historical_bars,
 )
 from ib_gateway.market_contract_requests import contract_details, market_rule, matching_symbols, option_chain
+from ib_gateway.market_depth_requests import cancel_market_depth, market_depth
 from ib_gateway.market_five_seconds import cancel_five_second_bars, five_second_bars
 from ib_gateway.market_line_requests import cancel_market_data, market_data, market_data_type
 from ib_gateway.market_tick_requests import cancel_tick_by_tick, tick_by_tick
@@ -24,6 +25,8 @@ HANDLERS: Final[Mapping[int, Handler]] = MappingProxyType(
         1: market_data,
         2: cancel_market_data,
         9: contract_details,
+        10: market_depth,
+        11: cancel_market_depth,
         20: historical_bars,
         25: cancel_history,
         50: five_second_bars,

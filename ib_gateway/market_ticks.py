@@ -194,6 +194,8 @@ EXTRA_TICKS: Mapping[str, Callable[[Market, Listing, datetime], list[Tick]]] = M
     }
 )
 
+TRADE_TICKS = frozenset({"233", "375"})  # those that come with each trade, and not every few seconds
+
 
 def unknown_extras(numbers: Iterable[str]) -> list[str]:
     """Return those that cannot be asked."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from blocks.desk import Clock, Desk
+from trading.breaks import Break
 from trading.broker import AccountStatement
 from trading.market.corporate_actions import CorporateAction, EffectiveAction, with_new_names
-from trading.reconciliation import Break
 
 LOOK_BACK = timedelta(days=3)  # asked for again each time: a late report is found, a known one changes nothing
 

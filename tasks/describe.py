@@ -6,13 +6,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from blocks.desk import Desk
+from tasks.price import options_among
 from trading.market.corporate_actions import with_old_names
 from trading.market.instruments import Instrument
 from trading.risk.limits import RiskLimits
 from trading.risk.measured_facts import annual_volatility_pct, measured_facts
 from trading.risk.trading_facts import TradingFacts
-
-DAY_TRADE_SESSIONS = 5
 
 
 class Described(NamedTuple):
@@ -25,15 +24,11 @@ class Described(NamedTuple):
 def describe(desk: Desk, session: date, symbols: Collection[str]) -> Described:
     """Return the facts of the symbols on the morning of the session; bars are read only where a limit needs them."""
     limits = desk.account.risk_limits.limits
-    instruments = {s: i for s, i in desk.market.instruments().items() if s in symbols}
+    offered = {s: i for s, i in desk.market.instruments().items() if s in symbols}
+    instruments = {**offered, **options_among(desk, symbols)}
     if not limits.need_history:
         return Described({s: TradingFacts(instrument=i) for s, i in instruments.items()}, None)
     return _measured(desk, session, symbols, limits, instruments)
-
-
-def first_of_day_trades(desk: Desk, session: date) -> date:
-    """Return the first of the sessions whose day trades count in this one."""
-    return desk.market.calendar.sessions_before(session, DAY_TRADE_SESSIONS - 1)
 
 
 def _measured(

@@ -54,19 +54,19 @@ def risk_png(report: RiskReport) -> bytes:
     figure.subplots_adjust(left=0.24, right=0.98, top=0.9, bottom=0.06, wspace=0.4, hspace=0.25)
     uses, past, parts, stresses = figure.subplots(2, 2).flat
     figure.suptitle(f"Risk of {report.account} at {report.session}, equity {report.equity:,.2f} {report.currency}")
-    uses.set_title("Limits in use, %")
+    uses.set_title("Limits in use, %", y=1)  # a title without a height has the axes laid out once more to find it
     _bars(uses, {f"{u.name} {u.subject}".strip() + f", {u.unit}": 100 * min(u.share, _FULL) for u in report.uses})
     uses.axvline(100, color="firebrick")
-    past.set_title(f"Profit of sessions like the last {len(report.pnl)}")
-    past.hist(report.pnl, bins=50, color="steelblue")
+    past.set_title(f"Profit of sessions like the last {len(report.pnl)}", y=1)
+    past.hist(report.pnl, bins=50, color="steelblue", histtype="stepfilled")
     for tail, style in zip(report.tails, ("-", "--", ":"), strict=False):
         label = f"expected shortfall {report.level:.0%}, {tail.method.replace('_', ' ').lower()}"
         past.axvline(-tail.expected_shortfall, color="firebrick", linestyle=style, label=label)
     if report.tails:
         past.legend(loc="upper left", fontsize="small")
-    parts.set_title("Expected shortfall by position (historical)")
+    parts.set_title("Expected shortfall by position (historical)", y=1)
     _bars(parts, {c.symbol: c.amount for c in report.contributors})
-    stresses.set_title("Loss in each scenario, % of equity")
+    stresses.set_title("Loss in each scenario, % of equity", y=1)
     _bars(stresses, {s.scenario: 100 * s.loss / float(report.equity) for s in report.stresses})
     for axes in (past, parts):
         axes.locator_params(axis="x", nbins=5)

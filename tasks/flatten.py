@@ -27,6 +27,7 @@ from trading.market.timetable import SessionTimes, session_times
 from trading.orders.executions import SendMark
 from trading.orders.flatten import UNATTRIBUTED, FlattenRules, Holdings, flatten_orders
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus
+from trading.positions.books import position_value
 from trading.risk.inputs import RiskInputs
 
 ROUNDS = 5  # each must have closed something, or there is no other
@@ -259,7 +260,8 @@ class _Flattening:
         holdings: Holdings,
         statement: AccountStatement,
     ) -> Decision:
-        worth = (qty * holdings.prices.get(symbol, Decimal(0)) for symbol, qty in holdings.positions.items())
+        prices, positions = holdings.prices, holdings.positions
+        worth = (position_value(s, qty, prices.get(s, Decimal(0))) for s, qty in positions.items())
         return Decision(
             decision_id=f"{self._desk.name}:{session}:{name}",
             account=self._desk.name,

@@ -10,8 +10,8 @@ from tasks.value import marks, prices_at_open, sold_elsewhere
 from trading.market.corporate_actions import Split
 from trading.market.timetable import SessionTimes
 from trading.market.true_range import average_true_range, in_shares_after
-from trading.orders.orders import OrderPurpose, OrdStatus
 from trading.orders.protection import Protection, ProtectionRules, protect_positions
+from trading.orders.protective_orders import traded_otherwise
 from trading.positions.books import Position, equity
 
 WARM_UP = 10  # times the sessions of an average: what lies before moves it by less than a ten-thousandth
@@ -67,19 +67,12 @@ def look_at(
         atrs=_atrs(desk, times, asked, rules.atr_sessions) if rules.needs_atr else {},
         currency=desk.account.currency,
     )
-    others = [o for o in open_orders if o.new_order.purpose is not OrderPurpose.PROTECT and not o.may_be_sent]
-    sides = {p.symbol: p.side for p in protections}
-    unknown = [o for o in others if o.ord_status is OrdStatus.UNKNOWN]
-    alone = without | {s: f"order {o.cl_ord_id} is UNKNOWN" for o in unknown for s in o.new_order.symbols}
-    for order in (o for o in others if o.new_order.book == book):
-        for part in order.new_order.parts():
-            if sides.get(part.symbol) is part.side:
-                alone[part.symbol] = f"order {order.cl_ord_id} is closing it"
+    alone = traded_otherwise(open_orders, protections, book)
     return Guarded(
         protections=protections,
         without=without
         | {s: f"{s}: {why}" for s, why in gone.items() if s in positions and not rules.asks_for_nothing},
-        left_alone={s: why for s, why in alone.items() if s in positions},
+        left_alone={s: why for s, why in (without | alone).items() if s in positions},
         marks=known,
         equity=equity(books, known),
         cash=books.cash,

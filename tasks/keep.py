@@ -15,6 +15,7 @@ from tasks.store import put_aside
 from trading.market.bars import UpsertCount
 from trading.market.feed_verdicts import FeedVerdict
 from trading.market.minute_bars import FetchedMinuteBars, MinuteBars
+from trading.options.terms import PricingTerms
 
 
 @task(retries=1, retry_delay_seconds=2, timeout_seconds=600, cache_policy=NO_CACHE)
@@ -32,7 +33,7 @@ async def keep_minutes(storage: str, fetched: FetchedMinuteBars, verdict: FeedVe
 
 
 @task(retries=1, retry_delay_seconds=2, timeout_seconds=600, cache_policy=NO_CACHE)
-async def keep_chains(storage: str, judged: Sequence[JudgedChain], verdict: FeedVerdict) -> int:
+async def keep_chains(storage: str, judged: Sequence[JudgedChain], verdict: FeedVerdict, terms: PricingTerms) -> int:
     """Store the chains that are not quarantined, put the others aside, and record the verdict; it may be done twice.
 
     Returns:
@@ -41,7 +42,7 @@ async def keep_chains(storage: str, judged: Sequence[JudgedChain], verdict: Feed
     places, bad = await load(DeskStorage, storage), verdict.quarantined()
     good = [each.chain for each in judged if each.chain.underlying not in bad]
     for chain in good:
-        places.chain_store().save(chain, verdict.checked_at)
+        places.chain_store().save(chain, verdict.checked_at, terms)
     for each in judged:
         if each.chain.underlying in bad:
             put_aside(_aside(places, verdict, each.chain.underlying), _with_reason(each, verdict))

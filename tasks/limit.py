@@ -7,21 +7,26 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.desk import Desk, wall_clock
-from tasks.describe import Described, describe, first_of_day_trades
+from tasks.describe import Described, describe
 from tasks.model import equity_drawdown, portfolio_risk, risk_model
+from tasks.preview import preview
 from tasks.publish import publish_table
+from tasks.send import LEASE_TIME
 from tasks.value import prices_at_open
 from trading.ledger import Decision, Lease
 from trading.market.quality import QualityReport
 from trading.market.timetable import SessionTimes
 from trading.orders.orders import NewOrderSingle, Order
 from trading.orders.rebalance import orders_from_targets
+from trading.positions.books import position_value
 from trading.positions.sizing import SizingRules
 from trading.risk.approvals import ApprovalTerms
+from trading.risk.gate_quotes import GateQuotes
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
 from trading.risk.portfolio_risk import PortfolioRisk
 from trading.risk.risk_state import RiskState
+from trading.risk.trading_facts import BrokerMargin
 
 
 @task(name="limit_orders", timeout_seconds=300, cache_policy=NO_CACHE)
@@ -33,6 +38,7 @@ async def limit(
     times: SessionTimes,
     sizing: SizingRules,
     *,
+    quotes: GateQuotes,
     rehearsal: bool,
 ) -> tuple[RiskDecision, ...]:
     """Make the orders of the decision, run them through the gate, and record all of it or nothing."""
@@ -52,6 +58,8 @@ async def limit(
     sized_by = {t.symbol: t.reference_px for t in decision.targets if t.reference_px is not None}
     marks = prices_at_open(desk, times.session, {*held, *working}) | sized_by
     described = describe(desk, times.session, {*held, *working, *(o.symbol for o in orders)})
+    state = _state(desk, decision, held, open_orders, marks, described)
+    margin = await _margin(desk, lease, orders, state)
     verdicts = desk.ledger.journal.intend(
         lease,
         decision,
@@ -63,33 +71,29 @@ async def limit(
                 rules=desk.account.approval, asked_at=wall_clock(), latest=None if rehearsal else times.place_by
             ),
             blocked=report.quarantined() | desk.ledger.clearances.locked(desk.name),
-            facts=described.facts,
+            facts=quotes.beside(described.facts),
+            margin=margin,
             market_volatility_pct=described.market_volatility_pct,
             closes_at=times.close_at,
-            portfolio=_portfolio(desk, decision, held, open_orders, marks, described),
+            portfolio=_portfolio(desk, decision, state),
             currency=desk.account.currency,
-            day_trades_since=first_of_day_trades(desk, times.session),
+            calendar=desk.market.calendar,
         ),
     )
     await _publish(decision, orders, verdicts)
     return verdicts
 
 
-def _portfolio(
+def _state(
     desk: Desk,
     decision: Decision,
     held: Mapping[str, Decimal],
     working: Sequence[Order],
     marks: Mapping[str, Decimal],
     described: Described,
-) -> PortfolioRisk | None:
-    """Return the measures that have a limit, as the account stands before the decision; None when none has."""
-    limits = desk.account.risk_limits.measures
-    if not limits.any_set:
-        return None
-    symbols = {*marks, *held, *(s for o in working for s in o.new_order.symbols)}
-    model = risk_model(desk, symbols, decision.bars_session)
-    state = RiskState(
+) -> RiskState:
+    """Return the account as it stands before the decision."""
+    return RiskState(
         equity=decision.equity,
         cash=decision.cash,
         held=held,
@@ -98,6 +102,24 @@ def _portfolio(
         facts=described.facts,
         currency=desk.account.currency,
     )
+
+
+async def _margin(desk: Desk, lease: Lease, orders: Sequence[NewOrderSingle], state: RiskState) -> BrokerMargin | None:
+    """Return what the broker says of margin, where a limit needs it and the broker says it."""
+    if not desk.account.risk_limits.limits.need_margin or desk.margin_preview(wall_clock) is None:
+        return None
+    margin = await preview(desk, orders, state)
+    desk.ledger.leases.renew(lease, LEASE_TIME)  # answers take their time
+    return margin
+
+
+def _portfolio(desk: Desk, decision: Decision, state: RiskState) -> PortfolioRisk | None:
+    """Return the measures that have a limit, of that state; None when none has."""
+    limits = desk.account.risk_limits.measures
+    if not limits.any_set:
+        return None
+    symbols = {*state.marks, *state.held, *(s for o in state.working for s in o.new_order.symbols)}
+    model = risk_model(desk, symbols, decision.bars_session)
     return portfolio_risk(state, model, limits, equity_drawdown(desk, decision.equity, decision.decided_at))
 
 
@@ -109,7 +131,7 @@ async def _publish(decision: Decision, orders: tuple[NewOrderSingle, ...], verdi
             "symbol": v.symbol,
             "side": by_id[v.cl_ord_id].side.value,
             "quantity": str(by_id[v.cl_ord_id].order_qty),
-            "value": f"{by_id[v.cl_ord_id].order_qty * marks[v.symbol]:,.2f}",
+            "value": f"{position_value(v.symbol, by_id[v.cl_ord_id].order_qty, marks[v.symbol]):,.2f}",
             "decision": v.told(),
             "limit": v.limit,
             "before": v.before,

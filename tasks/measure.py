@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from adapters.sql.risk_states import Asked
 from blocks.desk import Clock, Desk
-from tasks.describe import describe, first_of_day_trades
+from tasks.describe import describe
 from tasks.draw import risk_png
 from tasks.model import equity_drawdown, held_values, page_model, portfolio_risk
 from tasks.publish import publish_markdown, publish_png
@@ -60,7 +60,7 @@ def risk_report(desk: Desk, session: date, known: date, now: datetime) -> RiskRe
             marks=prices,
             facts=described.facts,
             market_volatility_pct=described.market_volatility_pct,
-            day_trades_since=first_of_day_trades(desk, session),
+            calendar=desk.market.calendar,
             currency=desk.account.currency,
         ),
     )

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from blocks.desk import Desk
+from tasks.price import options_among, priced_options
 from tasks.value import EVER
 from trading.market.adjustments import adjusted_closes
-from trading.market.instruments import Instrument
+from trading.market.instruments import Instrument, SecurityType
 from trading.risk.equity_curve import cash_flows, drawdown
 from trading.risk.exposure import AccountExposure
 from trading.risk.measure_limits import MeasureLimits
@@ -92,15 +93,24 @@ def _model(desk: Desk, history: ReturnHistory, benchmark: str, facts: Mapping[st
 
 
 def _past(desk: Desk, symbols: Collection[str], known: date) -> tuple[pd.DataFrame, dict[str, SymbolFacts]]:
-    """Return adjusted closes of the symbols and of the benchmark, wide, and what else is known of them."""
+    """Return adjusted closes of the symbols, of what options are on and of the benchmark, wide, and what else is known.
+
+    An option has no history of its own: it is priced anew by that of its underlying.
+    """
     limits, source, store = desk.account.risk_limits.measures, desk.market.settings.name, desk.market.store
     calendar, instruments = desk.market.calendar, desk.market.instruments()
-    wanted = sorted({*symbols, limits.benchmark})
+    options = options_among(desk, symbols)
+    underlyings = {option.underlying for option in options.values()}
+    wanted = sorted({*symbols, *underlyings, limits.benchmark} - options.keys())
     frame = store.read(source, wanted, calendar.sessions_before(known, limits.history_sessions), known).frame
     closes = adjusted_closes(frame, store.actions(source, EVER, known), as_of=known)
     lately = frame[frame["session"] >= pd.Timestamp(calendar.sessions_before(known, VOLUME_SESSIONS - 1))]
     traded = (lately["close"] * lately["volume"]).groupby(lately["symbol"]).mean()
-    return closes, {symbol: _facts(instruments.get(symbol), traded.get(symbol)) for symbol in wanted}
+    facts = {symbol: _facts(instruments.get(symbol), traded.get(symbol)) for symbol in wanted}
+    return closes, facts | {
+        symbol: SymbolFacts(security_type=SecurityType.OPTION, option=priced.position, not_priced=priced.why_not)
+        for symbol, priced in priced_options(desk, options, known).items()
+    }
 
 
 def _facts(instrument: Instrument | None, traded: float | None) -> SymbolFacts:

@@ -17,13 +17,14 @@ from tasks.collect import collect_facts
 from tasks.guarded import Guarded, look_at
 from tasks.publish import publish_table
 from tasks.send import BATCH, LEASE_TIME, send_batch
-from tasks.tell import tell_protection
+from tasks.tell import tell_protection, tell_without_stop
+from trading.errors import DeskHalted
 from trading.ledger import Decision, Lease, Target
 from trading.market.timetable import SessionTimes
 from trading.orders.executions import SendMark
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus
 from trading.orders.protection import HeldBy, Protection, ProtectionRules
-from trading.orders.protective_orders import Placing, ProtectiveChange, change_protection
+from trading.orders.protective_orders import Placing, ProtectiveChange, change_protection, without_stop
 from trading.risk.inputs import RiskInputs
 
 SENT_WITHIN = timedelta(minutes=30)  # what could not be sent by then is decided anew
@@ -40,8 +41,13 @@ class Protected:
 
 def open_protective(desk: Desk, book: str) -> tuple[Order, ...]:
     """Return the protective orders of the book that may still trade."""
-    orders = desk.ledger.journal.orders(desk.name, open_only=True)
-    return tuple(o for o in orders if o.new_order.purpose is OrderPurpose.PROTECT and o.new_order.book == book)
+    orders = desk.ledger.journal.orders(desk.name, open_only=True, purpose=OrderPurpose.PROTECT)
+    return tuple(o for o in orders if o.new_order.book == book)
+
+
+def bare_positions(desk: Desk, book: str, now: datetime) -> dict[str, Decimal]:
+    """Return what the book holds and no stop at the broker closes, by symbol."""
+    return without_stop(desk.ledger.facts.held(desk.name, now, book), open_protective(desk, book))
 
 
 @task(name="protect_positions", timeout_seconds=900, cache_policy=NO_CACHE)
@@ -56,10 +62,21 @@ async def protect(
 
     Raises:
         LeaseLost: another run trades the account.
-        DeskHalted: the desk was stopped; nothing was sent.
-        NotArmed: the account is live and not armed; likewise.
+        DeskHalted: the desk was stopped; nothing was sent, and a person is told what stands without a stop.
+        NotArmed: the account is live and not armed; nothing was sent.
         BrokerUnavailable: the broker cannot be reached; positions may be without their orders until the next run.
     """
+    try:
+        return await _protect(desk, lease, times, book, rules, clock)
+    except DeskHalted as exc:
+        if rules.stop_loss is not None:
+            tell_without_stop(desk, times.session, bare_positions(desk, book, clock()), exc, clock())
+        raise
+
+
+async def _protect(
+    desk: Desk, lease: Lease, times: SessionTimes, book: str, rules: ProtectionRules, clock: Clock
+) -> Protected:
     desk.require_armed(clock())
     await collect_facts(desk, clock)
     guarded, change = _plan(desk, times, book, rules, clock)
@@ -166,11 +183,12 @@ def _findings(guarded: Guarded, change: ProtectiveChange, stuck: Mapping[str, st
 
 
 def _rejected(desk: Desk, sent: Sequence[str]) -> tuple[str, ...]:
-    orders = (o for o in map(desk.ledger.journal.order, sent) if o is not None)
+    """Tell what is not at the broker of what was to be sent: it was rejected, or given up on the way."""
+    orders = [o for o in map(desk.ledger.journal.order, sent) if o is not None]
+    rejected = [(o, "which the broker rejected") for o in orders if o.ord_status is OrdStatus.REJECTED]
+    given_up = [(o, "given up") for o in orders if o.ord_status is OrdStatus.EXPIRED and not o.sent_count]
     return tuple(
-        f"{o.new_order.symbol} is without order {o.cl_ord_id}, which the broker rejected: {o.text}"
-        for o in orders
-        if o.ord_status is OrdStatus.REJECTED
+        f"{o.new_order.symbol} is without order {o.cl_ord_id}, {why}: {o.text}" for o, why in (*rejected, *given_up)
     )
 
 

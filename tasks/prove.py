@@ -173,14 +173,16 @@ class _Proof:
         session = calendar.session_on_or_after(calendar.local_date(sent_by))
         if calendar.close_at(session) < sent_by:
             session = calendar.next_session(session)
-        described = describe(self._desk, session, self._marks)
+        described, limits = describe(self._desk, session, self._marks), self._desk.account.risk_limits.limits
         return RiskInputs(
-            limits=self._desk.account.risk_limits.limits,
+            # The order cannot fill, so no spread can cost it anything; and a feed of quotes proves nothing of a broker.
+            limits=replace(limits, max_spread_pct=None, max_quote_age_seconds=None),
             marks=self._marks,
             blocked=self._desk.ledger.clearances.locked(self._desk.name),
             facts=described.facts,
             market_volatility_pct=described.market_volatility_pct,
             closes_at=calendar.close_at(session),
+            calendar=calendar,
             currency=self._desk.account.currency,
         )
 

@@ -3,9 +3,11 @@
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import anyio
 import httpx
+from prefect import get_client, runtime
 from prefect.artifacts import (
     acreate_image_artifact,
     acreate_markdown_artifact,
@@ -13,9 +15,13 @@ from prefect.artifacts import (
     acreate_table_artifact,
     aupdate_progress_artifact,
 )
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
+from prefect.states import Cancelled
 
+CANCELED_SECONDS = 2  # the worker tells it too
 SECONDS = 10  # a server that restarts holds a call up for longer than trading should wait
 
 
@@ -32,8 +38,31 @@ async def publish_markdown(key: str, markdown: str, description: str) -> None:
 
 async def publish_png(key: str, png: bytes, description: str) -> None:
     """Publish a picture, inside the artifact itself: the UI fetches it from nowhere."""
-    url = "data:image/png;base64," + base64.b64encode(png).decode()
-    await _publish(lambda: acreate_image_artifact(key=key, image_url=url, description=description))
+    await _publish(lambda: acreate_image_artifact(key=key, image_url=_url(png), description=description))
+
+
+async def replace_markdown(key: str, markdown: str, description: str) -> None:
+    """Publish a text in the place of the one of this key that the run has published before."""
+    if not await _publish(lambda: _replace(key, markdown)):
+        await publish_markdown(key, markdown, description)
+
+
+async def replace_png(key: str, png: bytes, description: str) -> None:
+    """Publish a picture in the place of the one of this key that the run has published before."""
+    if not await _publish(lambda: _replace(key, _url(png))):
+        await publish_png(key, png, description)
+
+
+async def publish_canceled() -> None:
+    """Show the run as canceled, if a person canceled it; Prefect's worker does so once it has loaded the flow anew."""
+    try:
+        with anyio.fail_after(CANCELED_SECONDS):
+            async with get_client() as client:
+                run = await client.read_flow_run(UUID(str(runtime.flow_run.id)))
+                if run.state is not None and run.state.is_cancelling():
+                    await client.set_flow_run_state(run.id, Cancelled(message=run.state.message), force=True)
+    except (TimeoutError, httpx.HTTPError, PrefectException) as exc:
+        get_run_logger().warning("The Prefect server could not be told that the run has ended (%s).", exc)
 
 
 class Progress:
@@ -54,6 +83,21 @@ class Progress:
         if (artifact := self._artifact) is not None:
             percent = min(100.0, 100.0 * self._done / self._steps)  # a step that is tried again counts again
             await _publish(lambda: aupdate_progress_artifact(artifact_id=artifact, progress=percent))
+
+
+def _url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+async def _replace(key: str, content: str) -> bool:
+    """Tell whether the run has an artifact of this key, which then has this content."""
+    of_run = ArtifactFilterFlowRunId(any_=[UUID(str(runtime.flow_run.id))])
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]), flow_run_id=of_run)
+    async with get_client() as client:
+        found = await client.read_artifacts(artifact_filter=wanted, limit=1)
+        if found and found[0].id is not None:
+            await client.update_artifact(found[0].id, ArtifactUpdate(data=content))
+    return bool(found)
 
 
 async def _publish(create: Callable[[], Awaitable[Any]]) -> Any:

@@ -11,9 +11,10 @@ from tasks.collect import collect_facts
 from tasks.publish import publish_table
 from tasks.tell import tell_breaks
 from tasks.value import marks
+from trading.breaks import Break, uncleared
 from trading.broker import AccountStatement
 from trading.positions.books import equity, expected_payments
-from trading.reconciliation import Break, Reconciliation, action_breaks, reconcile, uncleared
+from trading.reconciliation import Reconciliation, action_breaks, reconcile
 
 COMPARED = timedelta(days=10)  # executions before that were compared on their day
 

@@ -19,7 +19,8 @@ LEASE_TIME = timedelta(minutes=3)
 async def send_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence[Order], clock: Clock) -> int:
     """Send a batch: one durable mark for all, one sending each, one durable record of all answers.
 
-    Orders of one list that follow each other are sent as the list they are.
+    Orders of one list that follow each other are sent as the list they are. What a breaker, a lock or a quarantine has
+    come to forbid since it was recorded is given up instead.
 
     Returns:
         How many went out and were not refused on the way.
@@ -27,12 +28,14 @@ async def send_batch(desk: Desk, lease: Lease, broker: Broker, orders: Sequence[
     if not orders:
         return 0
     journal = desk.ledger.journal
-    journal.mark_sending(lease, [o.cl_ord_id for o in orders], clock())
+    refused = {r.cl_ord_id for r in journal.mark_sending(lease, [o.cl_ord_id for o in orders], clock())}
+    orders = [o for o in orders if o.cl_ord_id not in refused]
     reports: list[ExecutionReport] = []
-    sent = 0
+    sent = done = 0
     try:
         for linked in _lists(orders):
-            rest = orders[orders.index(linked[0]) :]
+            rest = orders[done:]
+            done += len(linked)
             try:
                 if any(o.new_order.expire_time < clock() for o in linked):
                     _take_back(desk, lease, rest, clock, "it became too late to send")

@@ -1,14 +1,17 @@
 """Tell a person, through the outbox: each thing once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from blocks.broker_account import Mode
 from blocks.desk import Desk
 from trading.alerts import Alert, Severity
+from trading.breaks import Break
+from trading.errors import DeskHalted
 from trading.orders.orders import Order, OrdStatus
-from trading.reconciliation import Break
+from trading.risk.approvals import Approval
 from trading.risk.risk_decisions import RiskOutcome
 
 
@@ -79,6 +82,14 @@ def tell_protection(desk: Desk, session: date, texts: Sequence[str], now: dateti
         )
 
 
+def tell_without_stop(
+    desk: Desk, session: date, bare: Mapping[str, Decimal], halted: DeskHalted, now: datetime
+) -> None:
+    """Tell which positions stand without a stop that they were to have, because nothing may be sent."""
+    texts = [f"{s}: {qty} held, and no stop of it rests at the broker, for {halted}" for s, qty in sorted(bare.items())]
+    tell_protection(desk, session, texts, now)
+
+
 def tell_breaks(desk: Desk, session: date, breaks: Sequence[Break], now: datetime) -> None:
     """Tell what differs from the broker; the same breaks of a session are told once."""
     if breaks:
@@ -109,6 +120,37 @@ def tell_second_factor(desk: Desk, session: date, now: datetime) -> None:
             text="Interactive Brokers ends every login on Sunday at 01:00 New York. Until a person has confirmed the "
             f"next one, no session starts; do it before {following}, then see that `openbell doctor --account "
             f"{desk.name}` finds no fault.",
+            raised_at=now,
+        )
+    )
+
+
+def tell_waiting(desk: Desk, approval: Approval, link: str, now: datetime) -> None:
+    """Tell where orders wait for a person's word; another run that asks again tells its own place."""
+    request = approval.request
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"approval {request.decision_id} {link}",
+            severity=Severity.WARNING,
+            title=f"{len(approval.orders)} orders of {desk.name} wait for approval until "
+            f"{request.deadline:%Y-%m-%d %H:%M} UTC",
+            text=f"{request.decision_id}: {request.reason}. Without an answer nothing is sent.\n"
+            f"Log in, and answer at {link} with Resume; or with `openbell approve {request.decision_id}`.",
+            raised_at=now,
+        )
+    )
+
+
+def tell_timed_out(desk: Desk, approval: Approval, now: datetime) -> None:
+    """Tell that nobody answered for orders in time."""
+    request = approval.request
+    desk.ledger.outbox.raise_alert(
+        Alert(
+            fingerprint=f"approval time-out {request.decision_id}",
+            severity=Severity.CRITICAL,
+            title=f"Nobody approved {len(approval.orders)} orders of {desk.name} in time, so none was sent",
+            text=f"{request.decision_id} waited until {request.deadline:%Y-%m-%d %H:%M} UTC: {request.reason}. "
+            "Its orders are given up; the positions stay as they are until the next session.",
             raised_at=now,
         )
     )

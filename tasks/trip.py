@@ -17,7 +17,7 @@ from trading.market.timetable import session_times
 from trading.orders.flatten import FlattenRules
 from trading.orders.orders import OrderPurpose
 from trading.risk.breaker_changes import BreakerChange
-from trading.risk.breaker_readings import RiskObservation
+from trading.risk.observations import RiskObservation
 
 LOGGER = logging.getLogger(__name__)  # also called where no run is
 

@@ -41,10 +41,8 @@ async def _cancel(desk: Desk, orders: Sequence[Order], clock: Clock) -> dict[tup
     keys = {(o.new_order.book, symbol) for o in orders for symbol in o.new_order.symbols}
     in_the_way = [
         o
-        for o in desk.ledger.journal.orders(desk.name, open_only=True)
-        if o.new_order.purpose is OrderPurpose.PROTECT
-        and not o.may_be_sent
-        and (o.new_order.book, o.new_order.symbol) in keys
+        for o in desk.ledger.journal.orders(desk.name, open_only=True, purpose=OrderPurpose.PROTECT)
+        if not o.may_be_sent and (o.new_order.book, o.new_order.symbol) in keys
     ]
     left = await cancel_these(desk, in_the_way, clock) if in_the_way else ()
     return {(o.new_order.book, o.new_order.symbol): o.cl_ord_id for o in left}

@@ -1,10 +1,11 @@
-"""Value positions at the last closes that are known, in the shares of the day."""
+"""Value positions at the last closes that are known, in the shares of the day; options by their chains."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
 from blocks.desk import Desk
+from tasks.price import priced_options
 from trading.market.bars import BarStore
 from trading.market.calendars import FIRST_DAY, TradingCalendar
 from trading.market.corporate_actions import Split, with_old_names
@@ -66,18 +67,31 @@ def _closes_since(
 
 
 def marks(desk: Desk, session: date, held: Iterable[str], executions: Sequence[ExecutionReport]) -> dict[str, Decimal]:
-    """Return a price for all that is held: the last close, or what was last paid when no close is known."""
+    """Return a price for all that is held: the last close, or what was last paid when no close is known.
+
+    An option is worth the middle of its chain of that session, which is what its Greeks are measured by.
+    """
     wanted = set(held)
     paid = {r.symbol: r.px for r in executions if r.last_px is not None and r.symbol in wanted}
-    return paid | last_prices(desk, session, wanted)
+    return paid | last_prices(desk, session, wanted) | _middles(desk, session, wanted)
 
 
 def prices_at_open(desk: Desk, session: date, symbols: Iterable[str]) -> dict[str, Decimal]:
-    """Return the last closes before the session, in the shares of its open, each on its tick grid."""
+    """Return the last closes before the session, in the shares of its open, each on its tick grid.
+
+    An option is worth the middle of its chain of the session before.
+    """
     before = desk.market.calendar.previous_session(session)
     instruments = desk.market.instruments()
-    prices = last_prices(desk, before, symbols, shares_of=session)
-    return {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}
+    wanted = set(symbols)
+    prices = last_prices(desk, before, wanted, shares_of=session)
+    at_ticks = {s: instruments[s].round_to_tick(px) if s in instruments else px for s, px in prices.items()}
+    return at_ticks | _middles(desk, before, wanted)
+
+
+def _middles(desk: Desk, session: date, symbols: Iterable[str]) -> dict[str, Decimal]:
+    priced = priced_options(desk, symbols, session)
+    return {symbol: option.middle for symbol, option in priced.items() if option.middle is not None}
 
 
 def sold_elsewhere(held: Mapping[str, Decimal], of_books: Mapping[str, Decimal]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from blocks.desk import Clock, Desk
 from tasks.guarded import look_at
 from tasks.protect import open_protective, propose, send_protective
 from tasks.tell import tell_protection
+from trading.errors import DeskHalted
 from trading.ledger import Lease
 from trading.market.timetable import SessionTimes
 from trading.orders.protection import ProtectionRules
@@ -37,7 +38,7 @@ async def watch(
 
     Raises:
         LeaseLost: another run trades the account.
-        DeskHalted: the desk was stopped; nothing was sent.
+        DeskHalted: the desk was stopped; nothing was sent, and a person is told what should be closed.
         NotArmed: the account is live and not armed; likewise.
         BrokerUnavailable: the broker cannot be reached; what is recorded is sent by the next look.
     """
@@ -46,10 +47,15 @@ async def watch(
     busy = {o.new_order.symbol for o in open_protective(desk, book)} | guarded.left_alone.keys()
     reached = [p for p in guarded.protections if p.passed and p.symbol not in busy]
 
-    refused = propose(
-        desk, lease, times, book, rules, guarded, clock, lambda placing: [placing.closing(p) for p in reached]
-    )
-    await send_protective(desk, lease, book, clock)
+    try:
+        refused = propose(
+            desk, lease, times, book, rules, guarded, clock, lambda placing: [placing.closing(p) for p in reached]
+        )
+        await send_protective(desk, lease, book, clock)
+    except DeskHalted as exc:
+        late = [f"{p.symbol}: {p.qty} held have reached {p.passed}, and are not closed, for {exc}" for p in reached]
+        tell_protection(desk, times.session, late, clock())
+        raise
     told = tuple(f"{p.symbol}: the last price {p.last_px} has reached {p.passed}, so it is closed" for p in reached)
     findings = (*told, *refused, *(f for p in guarded.protections for f in p.faults), *guarded.without.values())
     tell_protection(desk, times.session, findings, clock())

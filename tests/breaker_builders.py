@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.builders import ACCOUNT, CLOSE, SESSION
 from trading.risk.breaker_changes import BreakerChange
-from trading.risk.breaker_readings import RiskObservation, Sending
 from trading.risk.breaker_rulings import rule_breakers
 from trading.risk.breakers import BreakerRules
 from trading.risk.equity_curve import Valuation
+from trading.risk.observations import RiskObservation, Sending
 
 NEXT = datetime(2024, 3, 19, 13, 0, tzinfo=CLOSE.tzinfo)  # half an hour before the open of the second session after
 BEFORE = date(2024, 3, 14)

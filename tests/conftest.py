@@ -1,5 +1,6 @@
 """What every test may ask for. Nothing here costs a test that does not ask."""
 
+import functools
 import os
 import shutil
 import sqlite3
@@ -43,9 +44,11 @@ def prefect_harness(
     """Serve a private Prefect API for this session's flows, tasks and blocks; about 4 s once, less than 0.2 s a flow.
 
     The migrated database is kept in the machine's folder for temporary files, since migrations take half of the start.
-    Heartbeats are off, since each sync flow waits a second for its heartbeat thread to end.
+    Heartbeats are off, since each sync flow waits a second for its heartbeat thread to end. The JSON schema of a class
+    of blocks is worked out once: a block that is saved asks for it dozens of times, which took half of a test's time.
     """
     import prefect
+    from prefect.blocks.core import Block
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
@@ -55,6 +58,8 @@ def prefect_harness(
     if known := template.exists():
         shutil.copy(template, database)
     monkeypatch_session.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
+    schema_of = functools.cache(Block.model_json_schema.__func__)
+    monkeypatch_session.setattr(Block, "model_json_schema", classmethod(schema_of))
     with prefect_test_harness(server_startup_timeout=60), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         if not known:
             _keep(database, template)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from trading.money import Money
 from trading.orders.executions import ExecutionReport
 from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
+from trading.risk.trading_facts import BrokerMargin
 
 
 class BrokerFence(StrEnum):
@@ -78,6 +79,25 @@ class AccountStatement:
     positions: tuple[BrokerPosition, ...]
     working: tuple[str, ...]
     cash_movements: tuple[CashMovement, ...]
+
+
+class MarginPreview(Protocol):
+    """What some brokers can do besides: tell what an order would bind as margin, before there is one."""
+
+    async def margin(self, orders: Sequence[NewOrderSingle], within: timedelta) -> BrokerMargin:
+        """Return the initial margin of what is held, and what each order alone would add to it; nothing is placed.
+
+        Each change is against the account as it is, so their sum is an estimate. It is too high where orders cover
+        each other, as the legs of a spread do. It is too low where two orders lean on the same cover, or where margin
+        grows faster than the position.
+
+        Args:
+            within: how long answers are waited for; an order without one by then is untold.
+
+        Raises:
+            BrokerUnavailable: the broker cannot be asked, or does not tell margin in the account's currency.
+        """
+        ...
 
 
 class Broker(Protocol):

@@ -12,13 +12,20 @@ from decimal import Decimal
 from typing import Protocol
 
 from trading.alerts import Alert
+from trading.breaks import Break
 from trading.broker import CashMovement
 from trading.market.corporate_actions import EffectiveAction
 from trading.market.quality import QualityReport
 from trading.orders.executions import ExecutionReport
 from trading.orders.executions import SendMark as SendMark
-from trading.orders.orders import NewOrderSingle, Order, OrderCancelReplaceRequest, OrderCancelRequest
-from trading.reconciliation import Break, Reconciliation
+from trading.orders.orders import (
+    NewOrderSingle,
+    Order,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    OrderPurpose,
+)
+from trading.reconciliation import Reconciliation
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskDecision
 
@@ -141,8 +148,24 @@ class Journal(Protocol):
         """
         ...
 
-    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
+    def abandon_forbidden(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> tuple[RiskDecision, ...]:
+        """Give up those of the orders that a breaker, a lock or a quarantine lets not be sent any more; return why.
+
+        Marks, states and an alert are one transaction. What may be at the broker is left alone.
+
+        Raises:
+            LeaseLost: nothing was written.
+            DeskHalted: likewise.
+        """
+        ...
+
+    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> tuple[RiskDecision, ...]:
         """Record durably that the orders are about to go on the wire.
+
+        What may not be sent any more is given up in the same transaction, as `abandon_forbidden` does.
+
+        Returns:
+            The refusals of what was given up, which is not to be sent; the others are marked.
 
         Raises:
             LeaseLost: nothing was written, so nothing may be sent.
@@ -193,7 +216,8 @@ class Journal(Protocol):
             DeskHalted: likewise; cancel the order instead.
             OrderUnknown: likewise; the order is not in the ledger.
             OrderNotOpen: likewise; the order has ended, or the broker has not answered for it yet.
-            NotApproved: likewise; it would be larger than what a person approved.
+            NotApproved: likewise; it would ask more than a person approved, or than goes without a person's word: a
+                larger quantity, a price that pays more or sells for less.
             InvalidValue: likewise; the values do not fit the order, or another request was recorded under that id.
         """
         ...
@@ -211,12 +235,19 @@ class Journal(Protocol):
         ...
 
     def orders(
-        self, account: str, *, session: date | None = None, since: date | None = None, open_only: bool = False
+        self,
+        account: str,
+        *,
+        session: date | None = None,
+        since: date | None = None,
+        open_only: bool = False,
+        purpose: OrderPurpose | None = None,
     ) -> tuple[Order, ...]:
         """Return the account's orders, oldest first.
 
         Args:
             since: only those of this session or later, and all that are open.
+            purpose: only those of it; None: of any.
         """
         ...
 

@@ -53,3 +53,8 @@ class Money:
 def to_cents(amount: Decimal) -> Decimal:
     """Return the amount rounded half to even to two decimals, as brokers book cash; 0.125 gives 0.12."""
     return amount.quantize(CENT, rounding=ROUND_HALF_EVEN)
+
+
+def plain(number: Decimal) -> str:
+    """Return a number without exponent or needless zeros; 700.00 gives 700."""
+    return f"{number.normalize():f}" if number else "0"

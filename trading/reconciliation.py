@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 
+from trading.breaks import Break, BreakType
 from trading.broker import AccountStatement, CashMovement, CashMovementType
 from trading.market.corporate_actions import (
     ActionKind,
@@ -19,7 +19,8 @@ from trading.market.corporate_actions import (
     Rename,
     changes_position,
 )
-from trading.money import to_cents
+from trading.market.option_symbols import is_adjusted
+from trading.money import plain, to_cents
 from trading.orders.executions import ExecutionReport, effective_trades, is_execution
 from trading.orders.orders import Order, OrdStatus
 from trading.positions.books import Books, ExpectedPayment
@@ -29,111 +30,10 @@ BOOKED_WITHIN = timedelta(days=5)  # of a split, rename or merger; brokers take 
 _RESTING = (OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
 
 
-class BreakType(StrEnum):
-    """What differs."""
-
-    ORDER = "order"
-    EXECUTION = "execution"
-    POSITION = "position"
-    CASH = "cash"
-    DIVIDEND = "dividend"
-    MERGER = "merger"
-    ACTION = "action"
-
-    @property
-    def falsifies_sizing(self) -> bool:
-        """Tell whether the account's equity is in doubt, so that no order may be sized by it."""
-        return self in (BreakType.CASH, BreakType.ACTION)
-
-    @property
-    def locks_symbol(self) -> bool:
-        """Tell whether what is held of a symbol differs, so that it may not be ordered."""
-        return self in (BreakType.EXECUTION, BreakType.POSITION)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
-    """One difference between our books and the broker's.
-
-    Attributes:
-        subject: ClOrdID, ExecID, symbol or currency that differs.
-        ours: our value, as text; empty when we have none.
-        theirs: the broker's value, as text; empty when it has none.
-        text: one sentence for a person: what differs and what to do.
-        symbol: what it is about, where it is about one.
-        expected: whether a corporate action explains it, which one side has not booked yet.
-    """
-
-    break_type: BreakType
-    subject: str
-    ours: str
-    theirs: str
-    text: str
-    symbol: str | None = None
-    expected: bool = False
-
-    @property
-    def is_strange_order(self) -> bool:
-        """Tell whether it is an order that this desk never made: nobody knows what else it is to do in its symbol."""
-        return self.break_type is BreakType.ORDER and not self.ours
-
-    @property
-    def locks_symbol(self) -> bool:
-        """Tell whether its symbol may not be ordered until it is mended or cleared."""
-        return self.symbol is not None and (self.break_type.locks_symbol or self.is_strange_order)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clearance:
-    """A person's word that one difference is understood: it is a break no more, for as long as it stays the same.
-
-    Attributes:
-        actor: who says so.
-        reason: why it may stay.
-    """
-
-    account: str
-    break_type: BreakType
-    subject: str
-    ours: str
-    theirs: str
-    actor: str
-    reason: str
-    cleared_at: datetime
-
-    def covers(self, found: Break) -> bool:
-        """Tell whether it was given for this difference.
-
-        A position moves with later trades, so its difference is compared, not what each side has. Of an order that
-        this desk never made, what becomes of it at the broker is no new difference.
-        """
-        if (self.break_type, self.subject) != (found.break_type, found.subject):
-            return False
-        if found.break_type is BreakType.POSITION:
-            return Decimal(self.theirs) - Decimal(self.ours) == Decimal(found.theirs) - Decimal(found.ours)
-        if found.is_strange_order:
-            return not self.ours
-        return (self.ours, self.theirs) == (found.ours, found.theirs)
-
-
 _Paid = tuple[CashMovementType, str]
 _PAYMENTS: Mapping[CashMovementType, BreakType] = MappingProxyType(
     {CashMovementType.DIVIDEND: BreakType.DIVIDEND, CashMovementType.MERGER: BreakType.MERGER}
 )
-
-
-def uncleared(breaks: Sequence[Break], clearances: Sequence[Clearance]) -> tuple[Break, ...]:
-    """Return the breaks that nobody has cleared."""
-    return tuple(b for b in breaks if not any(c.covers(b) for c in clearances))
-
-
-def symbols_locked_by(breaks: Sequence[Break]) -> dict[str, str]:
-    """Return the symbols that may not be ordered until their breaks are mended or cleared, each with the reason."""
-    locked: dict[str, str] = {}
-    for b in breaks:
-        if b.symbol is not None and b.locks_symbol:
-            locked.setdefault(b.symbol, f"locked by a break: {b.text}")
-    return locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +66,8 @@ def reconcile(
 ) -> tuple[Break, ...]:
     """Return every difference between what we recorded and what the broker states; none is the good end of a day.
 
+    An adjusted option counts as one until a person has cleared it: its name does not tell what it is worth.
+
     Args:
         broker_reports: what the broker reports since `since`.
         orders: all that are open, and all that the broker may still report since `since`.
@@ -179,6 +81,7 @@ def reconcile(
         *_order_breaks(statement, broker_reports, orders),
         *_execution_breaks(broker_reports, since, reports),
         *_position_breaks(statement, books, actions),
+        *_adjusted_breaks(statement, books),
         *_cash_breaks(statement, books),
         *_payment_breaks(statement, expected_payments, dividend_due_after),
     )
@@ -305,6 +208,22 @@ def _position_breaks(statement: AccountStatement, books: Books, actions: Sequenc
             )
 
 
+def _adjusted_breaks(statement: AccountStatement, books: Books) -> Iterator[Break]:
+    """Return a break for each adjusted option that both sides hold alike; what differs is a break already."""
+    ours = books.held()
+    for symbol, qty in sorted((p.symbol, p.qty) for p in statement.positions if is_adjusted(p.symbol)):
+        if ours.get(symbol) == qty:
+            yield Break(
+                break_type=BreakType.POSITION,
+                subject=symbol,
+                symbol=symbol,
+                ours=plain(qty),
+                theirs=plain(qty),
+                text=f"{symbol}: {plain(qty)} on both sides, but it is no standard option, and its name does not tell "
+                "what it is worth; it counts with 100: compare the OCC's memo, and clear it, or close it there",
+            )
+
+
 def _explained(statement: AccountStatement, actions: Sequence[EffectiveAction]) -> dict[str, str]:
     """Return the symbols whose position a corporate action has just changed, each with what to expect."""
     found: dict[str, str] = {}
@@ -384,8 +303,3 @@ def _payment_break(paid: _Paid, ours: str, theirs: str, what: str) -> Break:
         theirs=theirs,
         text=f"the {kind} of {symbol} {what}",
     )
-
-
-def plain(number: Decimal) -> str:
-    """Return a number without exponent or needless zeros; 700.00 gives 700."""
-    return f"{number.normalize():f}" if number else "0"

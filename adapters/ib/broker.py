@@ -1,7 +1,7 @@
 """Interactive Brokers as a broker: one account, reached through TWS or IB Gateway."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,12 +13,14 @@ from adapters.ib.session import IbSession
 from adapters.ib.session_states import SessionTransition
 from adapters.ib.sessions import Sessions, process_sessions
 from adapters.ib.statement import reports_since, state_account
+from adapters.ib.what_if import preview_margin
 from adapters.request_budget import RequestBudget
 from trading.broker import AccountStatement, BrokerFence
 from trading.errors import BrokerUnavailable, InvalidValue
 from trading.orders.executions import ExecutionReport
 from trading.orders.order_lists import require_list
 from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
+from trading.risk.trading_facts import BrokerMargin
 
 T = TypeVar("T")
 Reports = tuple[ExecutionReport, ...]
@@ -101,6 +103,10 @@ class IbBroker:
     async def statement(self) -> AccountStatement:
         """Return cash, positions, working orders and cash movements as of now."""
         return await self._run(lambda session, _: state_account(session, self._account))
+
+    async def margin(self, orders: Sequence[NewOrderSingle], within: timedelta) -> BrokerMargin:
+        """Return the initial margin of what is held, and what each order alone would add to it, by what-if orders."""
+        return await self._run(lambda session, _: preview_margin(session, self._account, orders, within))
 
     async def close(self) -> None:
         """End the connection that this broker shares with all others of its client id in the process."""

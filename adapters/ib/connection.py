@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from adapters.ib.ib_settings import IbSettings, Role
@@ -187,6 +188,9 @@ class Connection:
             RequestRefused: IB answered with an error.
         """
         await self.take(priority)
+        return await self._answer(key, send, what)
+
+    async def _answer(self, key: int | str, send: Callable[[], None], what: str) -> list[Any]:
         question = self.receiver.ask(key)
         try:
             send()
@@ -267,12 +271,16 @@ class Connection:
             await self.post(self.client.cancelPositions)
         return parts
 
-    async def ask_account(self, account: str) -> dict[tuple[str, str], str]:
-        """Return the account's values by key and currency; newer builds mark ledger keys with a prefix."""
+    async def ask_account(self, account: str, *, whole: bool = False) -> dict[tuple[str, str], str]:
+        """Return the account's values by key and currency; newer builds mark ledger keys with a prefix.
+
+        Args:
+            whole: margin and the like too, not only what is kept in each currency.
+        """
         number = self.next_id()
         parts = await self.ask(
             number,
-            lambda: self.client.reqAccountUpdatesMulti(number, account, "", True),
+            lambda: self.client.reqAccountUpdatesMulti(number, account, "", not whole),
             Priority.ORDER,
             f"the values of account {account}",
         )
@@ -289,6 +297,20 @@ class Connection:
         return await self.ask_perhaps(
             number, lambda: self.client.reqContractDetails(number, contract), priority, "a contract"
         )
+
+    async def ask_what_if(self, contract: Any, order: Any) -> Any:
+        """Return the OrderState of an order that says `whatIf`; its `initMarginChange` is a number.
+
+        It takes its turn behind orders and cancels.
+
+        Raises:
+            BrokerUnavailable: no answer within the time, or the socket closed.
+            RequestRefused: IB would not take such an order.
+        """
+        await self.take(Priority.DATA)
+        number = self.next_id()  # not before: IB wants ids of orders to rise as they arrive
+        send = partial(self.client.placeOrder, number, contract, order)
+        return (await self._answer(number, send, "a what-if order"))[0]
 
     async def ask_market_rule(self, rule_id: int) -> list[Any]:
         """Return the price steps of a market rule."""

@@ -9,14 +9,17 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from adapters.ib.connection import Connection, RequestRefused
-from adapters.ib.decimals import exact
+from adapters.ib.decimals import exact, exact_or_none
 from adapters.ib.ib_settings import ContractTerms, IbSettings
 from adapters.ib.library import Library
 from adapters.ib.price_steps import PriceStep
-from trading.orders.order_types import OrderLeg, Side, combo_symbol
+from trading.market.option_symbols import multiplier_of
+from trading.orders.order_types import OrderLeg, OrderPurpose, Side, combo_symbol
+from trading.orders.orders import NewOrderSingle
 
 _PAIR = re.compile(r"[A-Z]{3}\.[A-Z]{3}")
 _OPTION = re.compile(r".{6}\d{6}[CP]\d{8}")
@@ -99,6 +102,23 @@ class ContractBook:
         self._symbols[contract.conId] = symbol
         steps = await self._steps(connection, details)
         return Listed(symbol=symbol, contract=contract, con_id=contract.conId, steps=steps)
+
+    async def require_counted(self, connection: Connection, order: NewOrderSingle) -> None:
+        """Refuse to add what the books would count otherwise than IB does: futures, or prices in another currency.
+
+        What closes a position passes: it may have come from elsewhere.
+
+        Raises:
+            ContractRefused: it is so, or IB knows no such contract.
+            BrokerUnavailable: IB did not answer.
+        """
+        for part in order.parts() if order.purpose is OrderPurpose.REBALANCE else ():
+            contract = (await self.look_up(connection, part.symbol)).contract
+            ours = multiplier_of(part.symbol), self._settings.currency
+            theirs = exact_or_none(contract.multiplier) or Decimal(1), contract.currency
+            if theirs != ours:
+                text = f"a price of 1 is {theirs[0]} {theirs[1]} of it at IB, and {ours[0]} {ours[1]} in the books"
+                raise ContractRefused(f"{part.symbol} is {contract.secType}: {text}, so nothing of it is ordered")
 
     async def combo(self, connection: Connection, legs: Sequence[OrderLeg]) -> Listed:
         """Return the combo of the legs.

@@ -85,6 +85,7 @@ class OrderCalls:
 
     async def _listed(self, connection: Connection, order: NewOrderSingle) -> Listed:
         book = self._session.contracts
+        await book.require_counted(connection, order)
         return await (book.combo(connection, order.legs) if order.legs else book.look_up(connection, order.symbol))
 
     async def _trigger_ids(self, connection: Connection, orders: Sequence[NewOrderSingle]) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ from adapters.ib.decimals import exact, exact_or_none
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.library import Library, load_library
 from adapters.ib.price_steps import grid_prices
+from adapters.ib.what_if import make_what_if
 from adapters.request_budget import Priority, RequestBudget
 from trading.errors import BrokerUnavailable
 from trading.orders.orders import Side
@@ -265,22 +266,20 @@ async def _what_if(
     """Ask what a buy of one share at half its price would cost."""
     wanted = quote_px * _FAR if quote_px is not None else _FALLBACK_PX
     px = grid_prices(listed.steps, Side.BUY, wanted, None)[0] or wanted
-    number = connection.next_id()
-    order = library.order(
-        action="BUY", totalQuantity=1.0, orderType="LMT", lmtPrice=float(px), tif="DAY", account=account, whatIf=True
-    )
+    order = {
+        "action": "BUY",
+        "totalQuantity": 1.0,
+        "orderType": "LMT",
+        "lmtPrice": float(px),
+        "tif": "DAY",
+        "account": account,
+    }
     try:
-        parts = await connection.ask(
-            number,
-            lambda: connection.client.placeOrder(number, listed.contract, order),
-            Priority.ORDER,
-            "a what-if order",
-        )
+        state = await connection.ask_what_if(listed.contract, make_what_if(library, order))
     except RequestRefused as exc:
         return WhatIf(px=px, why=str(exc))
     except BrokerUnavailable as exc:
         return WhatIf(px=px, why=exc.why)
-    state = parts[0]
     return WhatIf(
         px=px,
         margin_change=exact(state.initMarginChange),

@@ -26,6 +26,10 @@ _KINDS: Mapping[int, QuoteKind] = {
     4: QuoteKind.DELAYED_FROZEN,
 }
 NUMBERS: Mapping[QuoteKind, int] = {kind: number for number, kind in _KINDS.items()}
+TRADES = "233"  # RTVolume, a generic tick that is asked for
+WITH_TRADES = ("STK", "OPT", "FUT")  # for others a request with it is refused, 321
+_RT_VOLUME = 48
+BestPrices = tuple[float | None, float | None, float | None, float | None]
 
 
 class QuoteLine:
@@ -37,6 +41,9 @@ class QuoteLine:
     """
 
     __slots__ = (
+        "_heard",
+        "_told",
+        "_trade",
         "ask",
         "ask_size",
         "at",
@@ -61,6 +68,14 @@ class QuoteLine:
         self.ask_size: float | None = None
         self.last_size: float | None = None
         self.volume: float | None = None
+        self._heard: set[str] = set()
+        self._told: BestPrices | None = None
+        self._trade = ""
+
+    def begin(self, number: int) -> None:
+        """Belong to a request that was just made; the values stay until it tells others."""
+        self.number, self.error, self._told = number, "", None
+        self._heard.clear()
 
     def take(self, what: str, value: Any) -> None:
         """Take what the receiver tells of it."""
@@ -69,13 +84,44 @@ class QuoteLine:
             if (name := _PX.get(tick)) is not None:
                 setattr(self, name, px if px > 0 else None)  # -1 says that there is none
                 setattr(self, f"{name}_size", size)
+                self._heard.add(name)
                 self.error = ""  # it sends again what it refused, as after a competing session
         elif what == "size":
             tick, size = value
             if (name := _SIZE.get(tick)) is not None:
                 setattr(self, name, size)
-        else:
+        elif what == "type":
             self.kind = _KINDS[value]
+
+    def new_quote(self) -> BestPrices | None:
+        """Return bid, ask and their sizes; None where they were told so before, or one side was never told."""
+        quote = (self.bid, self.ask, self.bid_size, self.ask_size)
+        if quote == self._told or not {"bid", "ask"} <= self._heard:
+            return None
+        self._told = quote
+        return quote
+
+    def new_trade(self, tick: int, text: str) -> tuple[float, float, int] | None:
+        """Return price, size and time in microseconds of a trade; None where it is none, or the one told before.
+
+        RTVolume is "price;size;milliseconds;volume of the day;VWAP;single". A line that is subscribed anew begins with
+        the last one again, and the volume in it tells it from another trade. A price that is empty, or a size of 0, is
+        of what changed the volume only.
+
+        Source: interactivebrokers.github.io/tws-api/tick_types.html, "RT Volume".
+        """
+        if tick != _RT_VOLUME or text == self._trade:
+            return None
+        try:
+            px, size, milliseconds = text.split(";")[:3]
+            trade = float(px or 0), float(size or 0), int(milliseconds) * 1000
+        except ValueError:
+            self.error = f"it sent a trade that cannot be read: {text[:60]!r}"
+            return None
+        if not (trade[0] > 0 and trade[1] > 0):
+            return None
+        self._trade = text
+        return trade
 
     def quote(self) -> Quote:
         """Return it as it is now."""

@@ -68,8 +68,14 @@ class Question:
 
 
 Quotes = Callable[[int, str, Any], None]
+DepthRow = Callable[[int, int, int, float, float], None]
 # Notices that come with an answer: delayed data instead of live ones, parts of the data not paid for, an order held.
 _WITH_ANSWER = (399, 10090, 10167)
+
+
+def is_notice(code: int) -> bool:
+    """Tell whether an error with the number of a question is none: the answer comes all the same."""
+    return 2100 <= code < 2200 or code in _WITH_ANSWER
 
 
 class Receiver:
@@ -88,6 +94,7 @@ class Receiver:
         self.highest_order_id = 0
         self.on_login: Callable[[], None] = lambda: None
         self.on_quote: Quotes = lambda _req_id, _what, _value: None
+        self.on_depth: dict[int, DepthRow] = {}  # by question
 
     def ask(self, key: int | str) -> Question:
         """Return a new question under that key."""
@@ -127,7 +134,7 @@ class Receiver:
         question = self.questions.get(req_id)
         if question is None:
             self._listener.error_seen(req_id, code, text)
-        elif not (2100 <= code < 2200 or code in _WITH_ANSWER):
+        elif not is_notice(code):
             del self.questions[req_id]
             question.fail(RequestRefused(code, text))
 
@@ -241,6 +248,9 @@ class Receiver:
     def tickSize(self, req_id: int, tick_type: int, size: float) -> None:  # noqa: N802, D102
         self._quoted(req_id, "size", (tick_type, size))
 
+    def tickString(self, req_id: int, tick_type: int, text: str) -> None:  # noqa: N802, D102
+        self._quoted(req_id, "text", (tick_type, text))
+
     def marketDataType(self, req_id: int, kind: int) -> None:  # noqa: N802, D102
         self._quoted(req_id, "type", kind)
 
@@ -255,3 +265,24 @@ class Receiver:
             self._add(req_id, (what, value))
         else:
             self.on_quote(req_id, what, value)
+
+    # -- rows of order books
+
+    def updateMktDepth(  # noqa: N802, D102
+        self, req_id: int, position: int, operation: int, side: int, px: float, size: float
+    ) -> None:
+        if (take := self.on_depth.get(req_id)) is not None:
+            take(position, operation, side, px, size)
+
+    def updateMktDepthL2(  # noqa: N802, D102
+        self,
+        req_id: int,
+        position: int,
+        _maker: str,
+        operation: int,
+        side: int,
+        px: float,
+        size: float,
+        _is_smart: bool = False,
+    ) -> None:
+        self.updateMktDepth(req_id, position, operation, side, px, size)

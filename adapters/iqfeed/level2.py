@@ -37,6 +37,7 @@ class _Book:
 
     def __init__(self, symbol: str) -> None:
         self.shown = OrderBook(symbol=symbol)
+        self.is_broken = False
         self._orders: dict[BookSide, dict[str, PriceLevel]] = {side: {} for side in BookSide}
 
     def clear(self, side: BookSide, at: datetime) -> None:
@@ -62,6 +63,10 @@ class _Book:
             else:
                 self.remove_level(side, price, at)
 
+    def give_up(self, why: str) -> None:
+        """Be empty until it is subscribed anew: a change of it is missing."""
+        self.shown, self.is_broken = OrderBook(symbol=self.shown.symbol, error=why), True
+
     def say(self, why: str) -> None:
         self.shown = replace(self.shown, error=why)
 
@@ -69,7 +74,8 @@ class _Book:
 class IqfeedDepth:
     """Order books of some symbols.
 
-    After a lost connection every book begins empty. It belongs to the event loop in which it was first used.
+    After a lost connection every book begins empty. A book of which a line cannot be read is empty, and says so, until
+    it is subscribed anew. It belongs to the event loop in which it was first used.
 
     Args:
         feed: how books come; IQConnect answers that there is none when it does not fit the symbol.
@@ -96,6 +102,7 @@ class IqfeedDepth:
             settings, settings.level2_port, heard=self._heard, ready=self._watch_all, lost=self._lost
         )
         self._has_servers = True
+        self._too_long = 0
 
     @property
     def strange_lines(self) -> int:
@@ -133,7 +140,7 @@ class IqfeedDepth:
 
     def books(self) -> Mapping[str, OrderBook]:
         """Return the book of every symbol subscribed."""
-        return {symbol: book.shown for symbol, book in self._books.items()}
+        return {symbol: book.shown for symbol, book in tuple(self._books.items())}
 
     async def close(self) -> None:
         """End the stream."""
@@ -148,6 +155,7 @@ class IqfeedDepth:
     def _lost(self, why: str) -> None:
         self._has_servers = True
         self._answers.settle_all(Answer.LOST)
+        self._too_long = 0
         self._books = {symbol: _Book(symbol) for symbol in self._books}
         self._say(why)
 
@@ -157,15 +165,24 @@ class IqfeedDepth:
 
     def _heard(self, lines: Sequence[str]) -> None:
         now = self._now()
+        if (too_long := self._connection.lines.too_long) != self._too_long:
+            self._too_long = too_long
+            self._give_up_books_of([])
         for text in lines:
             fields = text.split(",")
             try:
                 known = self._message(fields, now)
             except (ValueError, IndexError, KeyError, InvalidValue) as exc:
                 self._strange.add(text, f"it cannot be read ({exc})")
+                self._give_up_books_of(fields)
                 continue
             if not known:
                 self._strange.add(text, "an error" if fields[0] == "E" else "no message of level 2")
+
+    def _give_up_books_of(self, fields: list[str]) -> None:
+        """Give up the books that a line names, or all where it names none: who knows what it said."""
+        for book in [self._books[name] for name in fields[1:3] if name in self._books] or self._books.values():
+            book.give_up("a change of it could not be read")
 
     def _message(self, fields: list[str], now: datetime) -> bool:
         """Act on a message, and tell whether it is one."""
@@ -185,8 +202,8 @@ class IqfeedDepth:
     def _change(self, fields: list[str], now: datetime) -> None:
         kind, symbol = fields[:2]
         book = self._books.get(symbol)
-        if book is None:
-            return  # it was unsubscribed a moment ago
+        if book is None or book.is_broken:
+            return  # it was unsubscribed a moment ago, or is to be
         match kind:
             case "7" | "8" if float(fields[4]):
                 level = PriceLevel(price=float(fields[3]), size=float(fields[4]), orders=int(fields[5]))

@@ -6,7 +6,6 @@ What `require_approved` refuses goes nowhere, whoever wants to send it; all that
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,14 +13,14 @@ import sqlalchemy as sa
 from adapters.sql.approval_tables import ApprovalAnswerRow, ApprovalRequestRow
 from adapters.sql.audit import append_audit, approval_action, approval_text
 from adapters.sql.engine import reading, writing
-from adapters.sql.order_rows import ORDER, open_ids, orders_of
+from adapters.sql.order_rows import ORDER, open_ids, orders_of, read_orders, working_orders
 from adapters.sql.rows import by_key, chunks, flat, table_of
 from adapters.sql.tables import DecisionRow
 from trading.errors import InvalidValue, NotApproved
 from trading.ledger import Decision
 from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderPurpose
-from trading.risk.approvals import Approval, ApprovalAnswer, ApprovalRequest, ApprovalVerdict
-from trading.risk.exposure import order_notional
+from trading.risk.approvals import Approval, ApprovalAnswer, ApprovalRequest, ApprovalVerdict, asks_no_more
+from trading.risk.exposure import orders_notional
 from trading.risk.inputs import RiskInputs
 
 DECISION = table_of(DecisionRow)
@@ -102,7 +101,8 @@ def request_approval(
     asked = [o for o in orders if o.purpose is OrderPurpose.REBALANCE]
     if terms is None or not asked:
         return
-    reason = terms.rules.why_needed(_notional(asked, inputs), _sessions_before(connection, decision))
+    notional = orders_notional(asked, inputs.marks, inputs.multipliers())
+    reason = terms.rules.why_needed(notional, _sessions_before(connection, decision))
     if reason is None:
         return
     request = ApprovalRequest(
@@ -129,16 +129,39 @@ def require_approved(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> No
             raise NotApproved(decision_id, refused)
 
 
-def require_no_more_than_approved(connection: sa.Connection, request: OrderCancelReplaceRequest) -> None:
-    """Raise NotApproved when an order that needed approval is to become larger than what was approved."""
-    needing = sa.select(ORDER.c.decision_id).join(REQUEST, _NEEDS)
-    decision_id = connection.execute(needing.where(ORDER.c.cl_ord_id == request.orig_cl_ord_id)).scalar()
-    if decision_id is None:
+def require_no_more_than_approved(
+    connection: sa.Connection, request: OrderCancelReplaceRequest, inputs: RiskInputs
+) -> None:
+    """Raise NotApproved when an order is to ask more than a person approved, or than goes without a person's word."""
+    asking = _asking_more(connection, request)
+    if asking is None:
         return
+    decision_id, amended = asking
+    if connection.execute(sa.select(REQUEST.c.decision_id).where(REQUEST.c.decision_id == decision_id)).first():
+        raise NotApproved(decision_id, [request.cl_ord_id])
+    if inputs.approval is None:
+        return
+    mine = (ORDER.c.decision_id == decision_id) & (ORDER.c.purpose == OrderPurpose.REBALANCE.value)
+    worst = {o.cl_ord_id: o.in_force for o in working_orders(connection, request.account)}
+    together = {o.cl_ord_id: worst.get(o.cl_ord_id, o.in_force) for o in read_orders(connection, mine)}
+    together[amended.cl_ord_id] = amended
+    notional = orders_notional(together.values(), inputs.marks, inputs.multipliers())
+    decision = connection.execute(sa.select(DECISION).where(DECISION.c.decision_id == decision_id)).one()
+    if inputs.approval.rules.why_needed(notional, _sessions_before(connection, decision)) is not None:
+        raise NotApproved(decision_id, [request.cl_ord_id])
+
+
+def _asking_more(connection: sa.Connection, request: OrderCancelReplaceRequest) -> tuple[str, NewOrderSingle] | None:
+    """Return the decision, and the order as it is to be; None where it asks no more of the account than at first."""
+    rebalances = ORDER.c.purpose == OrderPurpose.REBALANCE.value
+    meant = sa.select(ORDER.c.decision_id).where(ORDER.c.cl_ord_id == request.orig_cl_ord_id, rebalances)
+    decision_id = connection.execute(meant).scalar()
+    if decision_id is None:
+        return None
     require_approved(connection, [request.orig_cl_ord_id])
     (order,) = orders_of(connection, [request.orig_cl_ord_id])
-    if request.order_qty > order.new_order.order_qty:
-        raise NotApproved(decision_id, [request.cl_ord_id])
+    amended = order.in_force.replaced(request)
+    return None if asks_no_more(amended, order.new_order) else (decision_id, amended)
 
 
 def _may_wait() -> sa.ColumnElement[bool]:
@@ -189,15 +212,7 @@ def _append(connection: sa.Connection, approval: Approval, answer: ApprovalAnswe
     return replace(approval, answers=(*approval.answers, answer))
 
 
-def _notional(orders: Sequence[NewOrderSingle], inputs: RiskInputs) -> Decimal | None:
-    parts = [part for order in orders for part in order.parts()]
-    priced = [(p, px) for p in parts if (px := inputs.marks.get(p.symbol)) is not None and px.is_finite()]
-    if len(priced) < len(parts):
-        return None
-    return sum((order_notional(p, px) for p, px in priced), Decimal(0))
-
-
-def _sessions_before(connection: sa.Connection, decision: Decision) -> int:
+def _sessions_before(connection: sa.Connection, decision: Decision | sa.Row[Any]) -> int:
     same = (DECISION.c.account == decision.account) & (DECISION.c.mode == decision.mode) & IS_REBALANCE
     sessions = sa.select(sa.func.count(sa.distinct(DECISION.c.session)))
     return int(connection.execute(sessions.where(same & (DECISION.c.session != decision.session))).scalar_one())

@@ -17,6 +17,7 @@ from adapters.sql.tables import (
     NewOrderRow,
     ReconciliationRow,
 )
+from trading.breaks import Break, BreakType
 from trading.broker import CashMovement, CashMovementType
 from trading.ledger import FILLED_IN
 from trading.market.corporate_actions import ActionKind, ActionTerms, EffectiveAction
@@ -32,7 +33,7 @@ from trading.money import Money
 from trading.orders.executions import ExecType, ExecutionReport, position_trades
 from trading.orders.flatten import UNATTRIBUTED
 from trading.positions.books import Books, Position, fold_books
-from trading.reconciliation import Break, BreakType, Reconciliation
+from trading.reconciliation import Reconciliation
 
 REPORT, CASH, ACTION = table_of(ExecutionReportRow), table_of(CashMovementRow), table_of(CorporateActionRow)
 ORDER = table_of(NewOrderRow)
@@ -136,10 +137,8 @@ class SqlFacts:
 
     def quality(self, source: str, session: date) -> QualityReport | None:
         """Return the latest quality report of the source for the session, or None."""
-        wanted = (QUALITY.c.source == source) & (QUALITY.c.session == session)
         with reading(self._engine) as connection:
-            row = connection.execute(sa.select(QUALITY).where(wanted).order_by(QUALITY.c.id.desc())).first()
-        return None if row is None else _quality_of(row)
+            return read_quality(connection, source, session)
 
     def last_checked(self) -> dict[str, date]:
         """Return the newest session that was ingested of each source; what was filled in is none."""
@@ -245,6 +244,18 @@ def _action_of(row: sa.Row[Any]) -> EffectiveAction:
         currency=row.currency,
     )
     return EffectiveAction(action=terms.action(), effective_at=row.effective_at)
+
+
+def read_quality(
+    connection: sa.Connection, source: str, session: date, *, but_for: str | None = None
+) -> QualityReport | None:
+    """Return the latest quality report of the source for the session, or None; also None when it is that verdict."""
+    wanted = (QUALITY.c.source == source) & (QUALITY.c.session == session)
+    newest = sa.select(QUALITY.c.id, QUALITY.c.verdict_id).where(wanted).order_by(QUALITY.c.id.desc()).limit(1)
+    last = connection.execute(newest).first()
+    if last is None or last.verdict_id == but_for:
+        return None
+    return _quality_of(connection.execute(sa.select(QUALITY).where(QUALITY.c.id == last.id)).one())
 
 
 def _quality_of(row: sa.Row[Any]) -> QualityReport:

@@ -6,20 +6,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from adapters.sql.alert_rows import put_alert
 from adapters.sql.audit import append_audit, breaker_action
 from adapters.sql.breaker_tables import BreakerChangeRow, TrippedBreakerRow
 from adapters.sql.engine import reading, writing
 from adapters.sql.order_rows import MARK, ORDER, STATE
-from adapters.sql.rows import flat, insert_new, table_of
-from adapters.sql.tables import AlertRow, ReconciliationRow
+from adapters.sql.rows import flat, table_of
+from adapters.sql.tables import ReconciliationRow
 from trading.errors import DeskHalted
 from trading.orders.executions import SendMark
 from trading.orders.orders import OrdStatus, TimeInForce
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent, trip_alert
-from trading.risk.breaker_readings import RiskObservation, Sending
 from trading.risk.breaker_rulings import reset_by, rule_breakers
 from trading.risk.breakers import BreakerKind, BreakerRules, ResetRule
 from trading.risk.equity_curve import Valuation
+from trading.risk.observations import RiskObservation, Sending
 from trading.risk.restrictions import Restriction, RestrictionKind, RiskScope
 
 CHANGE, TRIPPED = table_of(BreakerChangeRow), table_of(TrippedBreakerRow)
@@ -30,7 +31,7 @@ _KEY = ("account", "kind", "scope", "subject")
 _FORBIDS = (TRIPPED.c.account == sa.bindparam("account")) | (TRIPPED.c.scope == RiskScope.DESK.value)
 _IN_FORCE = CHANGE.c.until.is_(None) | (CHANGE.c.until > sa.bindparam("now", type_=CHANGE.c.until.type))
 _ACTIVE = sa.select(CHANGE).join(TRIPPED, TRIPPED.c.change_id == CHANGE.c.id).where(_FORBIDS, _IN_FORCE).order_by("id")
-_HALTS = _ACTIVE.where(CHANGE.c.action == RestrictionKind.HALT.value)
+BREAKER_HALTS = _ACTIVE.where(CHANGE.c.action == RestrictionKind.HALT.value)
 
 
 class SqlBreakers:
@@ -48,12 +49,12 @@ class SqlBreakers:
         at once record one trip.
         """
         with reading(self._engine) as connection:
-            if not rule_breakers(rules, seen, _last(connection, seen.account), now, next_session_at):
+            if not rule_breakers(rules, seen, last_changes(connection, seen.account), now, next_session_at):
                 return ()
         with writing(self._engine) as connection:
-            changes = rule_breakers(rules, seen, _last(connection, seen.account), now, next_session_at)
+            changes = rule_breakers(rules, seen, last_changes(connection, seen.account), now, next_session_at)
             for change in changes:
-                _append(connection, change)
+                append_change(connection, change)
         return changes
 
     def reset(
@@ -68,14 +69,14 @@ class SqlBreakers:
             InvalidValue: it is not tripped, no reason was given, or the second word is that of the first person.
         """
         with writing(self._engine) as connection:
-            known = _last(connection, account)
+            known = last_changes(connection, account)
             meant = [c for c in known if c.kind is kind and c.subject == (subject or account)]
             tripped = sorted(c.name for c in known if c.event is not BreakerEvent.RESET)
             # Of another scope there may be one from before the rule was changed: the one that holds is meant.
             last = max(meant, key=lambda c: (c.event is not BreakerEvent.RESET, c.changed_at), default=None)
             name = f"{kind} {subject}" if subject else kind.value
             change = reset_by(last, name, tripped, actor=actor, reason=reason, now=now)
-            _append(connection, change)
+            append_change(connection, change)
         return change
 
     def active(self, account: str, now: datetime) -> tuple[BreakerChange, ...]:
@@ -143,13 +144,13 @@ def active_restrictions(connection: sa.Connection, account: str, now: datetime) 
 
 def require_no_halting_breaker(connection: sa.Connection, account: str, now: datetime) -> None:
     """Raise DeskHalted when a tripped breaker halts the account."""
-    for row in connection.execute(_HALTS, {"account": account, "now": now}):
+    for row in connection.execute(BREAKER_HALTS, {"account": account, "now": now}):
         change = _change_of(row)
         scope = "desk" if change.scope is RiskScope.DESK else f"account {account}"
         raise DeskHalted(scope, f"breaker {change.name} of {change.account}: {change.cause}", change.how_it_ends())
 
 
-def _last(connection: sa.Connection, account: str) -> tuple[BreakerChange, ...]:
+def last_changes(connection: sa.Connection, account: str) -> tuple[BreakerChange, ...]:
     """Return the last change of each breaker of the account."""
     key = [CHANGE.c[name] for name in _KEY]
     newest = sa.select(sa.func.max(CHANGE.c.id)).where(CHANGE.c.account == account).group_by(*key)
@@ -162,7 +163,8 @@ def _changes(
     return tuple(_change_of(row) for row in connection.execute(wanted, parameters))
 
 
-def _append(connection: sa.Connection, change: BreakerChange) -> None:
+def append_change(connection: sa.Connection, change: BreakerChange) -> None:
+    """Record, in the caller's transaction, a change with its audit entry and, of a trip, its alert."""
     row = flat(change)
     (change_id,) = connection.execute(sa.insert(CHANGE).values(**row)).inserted_primary_key or (None,)
     same = sa.and_(*(TRIPPED.c[name] == row[name] for name in _KEY))
@@ -177,7 +179,7 @@ def _append(connection: sa.Connection, change: BreakerChange) -> None:
         now=change.changed_at,
     )
     if change.event is BreakerEvent.TRIPPED:
-        insert_new(connection, AlertRow, [flat(trip_alert(change))])
+        put_alert(connection, trip_alert(change))
 
 
 def _change_of(row: sa.Row[Any]) -> BreakerChange:

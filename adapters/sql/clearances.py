@@ -10,9 +10,9 @@ from adapters.sql.books import break_of
 from adapters.sql.engine import reading, writing
 from adapters.sql.rows import insert_new, table_of
 from adapters.sql.tables import BreakClearanceRow, CashMovementRow, ReconciliationRow
+from trading.breaks import Break, BreakType, Clearance, symbols_locked_by, uncleared
 from trading.broker import CashMovementType
 from trading.errors import InvalidValue
-from trading.reconciliation import Break, BreakType, Clearance, symbols_locked_by, uncleared
 
 CLEARANCE, RECONCILIATION = table_of(BreakClearanceRow), table_of(ReconciliationRow)
 
@@ -35,7 +35,8 @@ class SqlClearances:
 
     def locked(self, account: str) -> dict[str, str]:
         """Return the symbols that may not be ordered until their breaks are mended or cleared, with the reason."""
-        return symbols_locked_by(self.open_breaks(account))
+        with reading(self._engine) as connection:
+            return symbols_locked(connection, account)
 
     def clear(self, account: str, subject: str, *, actor: str, reason: str, now: datetime) -> tuple[Break, ...]:
         """Clear the open breaks of that subject, with an entry in the audit trail each, and return them.
@@ -56,6 +57,11 @@ class SqlClearances:
             for found in cleared:
                 _clear(connection, account, found, actor, reason, now)
         return cleared
+
+
+def symbols_locked(connection: sa.Connection, account: str) -> dict[str, str]:
+    """Return the symbols that breaks lock, with the reason, as this transaction sees them."""
+    return symbols_locked_by(_open_breaks(connection, account))
 
 
 def _clear(connection: sa.Connection, account: str, found: Break, actor: str, reason: str, now: datetime) -> None:

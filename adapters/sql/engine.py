@@ -135,9 +135,12 @@ def _set_up_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    if _is_read_only(connection):
+        connection.exec_driver_sql("BEGIN")
+        return
     connection.exec_driver_sql(f"PRAGMA synchronous={'normal' if _is_later(connection) else 'full'}")
     # A transaction that reads first and writes later fails when another process commits in between: lock now.
-    connection.exec_driver_sql("BEGIN" if _is_read_only(connection) else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _begin_postgresql(connection: sa.Connection) -> None:

@@ -6,7 +6,7 @@ own or one that started ours. Rows are read without the ledger's write lock, whi
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,11 +45,19 @@ def end_frozen(engine: sa.Engine, accounts: Collection[str] | None = None) -> tu
 
 
 def end_holders(
-    engine: sa.Engine, accounts: Collection[str] | None = None, *, grace_seconds: float
+    engine: sa.Engine,
+    accounts: Collection[str] | None = None,
+    *,
+    grace_seconds: float,
+    but_for: Callable[[], Collection[int]] = frozenset,
 ) -> tuple[Ended, ...]:
-    """End the holders that have not given their lease back within the grace; one that is healthy does at once."""
+    """End the holders that have not given their lease back within the grace; one that is healthy does at once.
+
+    Args:
+        but_for: tells the numbers of the processes that are left alone: who stops an account itself.
+    """
     deadline = time.monotonic() + grace_seconds
-    while (holders := _holders(engine, accounts)) and time.monotonic() < deadline:
+    while (holders := _holders(engine, accounts, but_for())) and time.monotonic() < deadline:
         if all(_is_frozen(process) for process in holders.values()):
             break
         time.sleep(_LOOK_SECONDS)
@@ -81,14 +89,16 @@ def force_halt(
     return ended
 
 
-def _holders(engine: sa.Engine, accounts: Collection[str] | None) -> dict[tuple[str, str], psutil.Process]:
+def _holders(
+    engine: sa.Engine, accounts: Collection[str] | None, but_for: Collection[int] = ()
+) -> dict[tuple[str, str], psutil.Process]:
     """Return the processes that hold leases and may be ended, by account and holder."""
     wanted = sa.select(LEASE.c.account, LEASE.c.holder, LEASE.c.process).where(LEASE.c.process != "")
     if accounts is not None:
         wanted = wanted.where(LEASE.c.account.in_(sorted(accounts)))
     with reading(engine) as connection:
         rows = connection.execute(wanted).all()
-    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    spared = {os.getpid(), *but_for, *(parent.pid for parent in psutil.Process().parents())}
     found = {(row.account, row.holder): process_of(row.process) for row in rows}
     return {key: process for key, process in found.items() if process is not None and process.pid not in spared}
 

@@ -7,18 +7,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from adapters.sql.audit import append_audit, halt_action
-from adapters.sql.breakers import require_no_halting_breaker
+from adapters.sql.breakers import BREAKER_HALTS, require_no_halting_breaker
 from adapters.sql.engine import reading, writing
+from adapters.sql.leases import LEASE_NOW, is_held
 from adapters.sql.rows import table_of
 from adapters.sql.tables import HaltRow
 from trading.errors import DeskHalted
+from trading.ledger import Lease
 
 HALT = table_of(HaltRow)
 DESK = "desk"  # the scope of every account
 
 # Asked before every single order, so written once: SQLAlchemy then need not read it each time.
-_LAST = sa.select(sa.func.max(HALT.c.id)).where(HALT.c.scope.in_(sa.bindparam("scopes", expanding=True)))
+_LAST = sa.select(sa.func.max(HALT.c.id)).where((HALT.c.scope == DESK) | (HALT.c.scope == sa.bindparam("account")))
 _HALTED = sa.select(HALT).where(HALT.c.id.in_(_LAST.group_by(HALT.c.scope)), HALT.c.halted).order_by(HALT.c.id)
+_FREE = LEASE_NOW.where(~_HALTED.exists(), ~BREAKER_HALTS.exists())
 
 
 class SqlHalts:
@@ -78,9 +81,15 @@ def require_trading(connection: sa.Connection, account: str, stop_file: Path, no
     """Raise DeskHalted when the desk or the account is halted, also by a breaker, or the STOP file is there."""
     if stop_file.exists():
         raise DeskHalted(DESK, _file_cause(stop_file))
-    for row in connection.execute(_HALTED, {"scopes": [DESK, account]}):
+    for row in connection.execute(_HALTED, {"account": account}):
         raise DeskHalted(row.scope, _cause(row))
     require_no_halting_breaker(connection, account, now)
+
+
+def is_free_to_send(connection: sa.Connection, lease: Lease, stop_file: Path, now: datetime) -> bool:
+    """Tell in one question whether neither `require_lease` nor `require_trading` would raise."""
+    row = connection.execute(_FREE, {"account": lease.account, "now": now}).one_or_none()
+    return row is not None and is_held(lease, row) and not stop_file.exists()
 
 
 def _last_halt(connection: sa.Connection, scope: str) -> str | None:

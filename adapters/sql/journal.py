@@ -8,9 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.sql.approvals import IS_REBALANCE, request_approval, require_approved, require_no_more_than_approved
+from adapters.sql.approvals import request_approval, require_approved, require_no_more_than_approved
+from adapters.sql.decisions import (
+    as_json,
+    decided_for,
+    decision_before,
+    decision_for,
+    decision_of,
+    insert_decision,
+    insert_verdicts,
+    newest_rebalance,
+    verdicts_of,
+)
 from adapters.sql.engine import reading, writing
-from adapters.sql.halts import note_stop_file, require_trading
+from adapters.sql.halts import is_free_to_send, note_stop_file, require_trading
 from adapters.sql.leases import require_lease
 from adapters.sql.order_requests import gate_replace, insert_cancels
 from adapters.sql.order_rows import (
@@ -25,11 +36,13 @@ from adapters.sql.order_rows import (
     orders_of,
     read_orders,
     replaces_of,
+    rows_to_mark,
     working_orders,
 )
 from adapters.sql.risk_states import Asked, risk_state
-from adapters.sql.rows import by_key, chunks, flat, json_value, report_of, table_of
-from adapters.sql.tables import DecisionRow, RiskDecisionRow
+from adapters.sql.rows import by_key, chunks, flat, report_of
+from adapters.sql.send_marks import abandon_forbidden, insert_marks
+from trading.breaks import Break, BreakType
 from trading.errors import DeskHalted, InvalidValue, OrderNotOpen, OrderUnknown
 from trading.ledger import Decision, Lease
 from trading.orders.executions import ExecutionReport, SendMark, SendMarkEntry, fold_order
@@ -41,12 +54,10 @@ from trading.orders.orders import (
     OrderPurpose,
     OrdStatus,
 )
-from trading.reconciliation import Break, BreakType
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.inputs import RiskInputs
-from trading.risk.limits import RefusalCode, RiskDecision
+from trading.risk.limits import RiskDecision
 
-DECISION, RISK = table_of(DecisionRow), table_of(RiskDecisionRow)
 SHADOW = "shadow"  # decides, and makes no order
 
 
@@ -74,10 +85,10 @@ class SqlJournal:
             if not _only_flattens([o.purpose for o in orders]):
                 require_trading(connection, lease.account, self._stop_file, decision.decided_at)
             _require_account(lease, {decision.account, *(o.account for o in orders)})
-            known = _decision(connection, decision.account, decision.session, decision.book)
+            known = decision_for(connection, decision.account, decision.session, decision.book)
             if known is not None:
-                return _risk_decisions(connection, known.decision_id)
-            connection.execute(sa.insert(DECISION), _decision_row(decision))
+                return verdicts_of(connection, known.decision_id)
+            insert_decision(connection, decision)
             state = _risk_state(connection, decision, orders, inputs)
             verdicts = check_orders(orders, state, inputs.limits)
             granted = [_granted(order, verdict) for order, verdict in zip(orders, verdicts, strict=True)]
@@ -86,25 +97,40 @@ class SqlJournal:
             request_approval(connection, decision, intents, inputs)
             return verdicts
 
-    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> None:
+    def abandon_forbidden(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> tuple[RiskDecision, ...]:
+        """Give up what may not be sent any more; see `trading.ledger.Journal`."""
+        note_stop_file(self._engine, self._stop_file, now)
+        with writing(self._engine) as connection:
+            require_lease(connection, lease)
+            require_trading(connection, lease.account, self._stop_file, now)  # a halt keeps what is not sent for later
+            _meant(connection, lease, cl_ord_ids)
+            return abandon_forbidden(connection, lease, cl_ord_ids, now)
+
+    def mark_sending(self, lease: Lease, cl_ord_ids: Sequence[str], now: datetime) -> tuple[RiskDecision, ...]:
         """Mark the orders as going on the wire; see `trading.ledger.Journal`."""
         note_stop_file(self._engine, self._stop_file, now)
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            orders = _orders_to_mark(connection, lease, cl_ord_ids)
-            if not _only_flattens([o.new_order.purpose for o in orders]):
+            meant = _meant(connection, lease, cl_ord_ids)
+            if not _only_flattens([row.purpose for row in meant]):
                 require_trading(connection, lease.account, self._stop_file, now)
-            for order in orders:
+            for order in orders_of(connection, [row.cl_ord_id for row in meant if row.touched]):
                 if not order.may_be_sent:
                     raise OrderNotOpen(order.cl_ord_id, f"{order.ord_status.name} and perhaps at the broker")
             require_approved(connection, cl_ord_ids)
-            # No state is derived anew: what may be sent was PENDING_NEW and is so still.
-            _insert_marks(connection, lease, cl_ord_ids, SendMark.SENDING, now, "")
+            refused = abandon_forbidden(connection, lease, cl_ord_ids, now)
+            given_up = {r.cl_ord_id for r in refused}
+            # No state of the others is derived anew: what may be sent was PENDING_NEW and is so still.
+            going = [i for i in cl_ord_ids if i not in given_up]
+            insert_marks(connection, lease, going, SendMark.SENDING, now, "")
+            return refused
 
     def require_may_send(self, lease: Lease, now: datetime, cl_ord_id: str | None = None) -> None:
         """Look once more whether an order may go on the wire; see `trading.ledger.Journal`."""
         note_stop_file(self._engine, self._stop_file, now)
         with reading(self._engine) as connection:
+            if is_free_to_send(connection, lease, self._stop_file, now):
+                return
             require_lease(connection, lease)
             try:
                 require_trading(connection, lease.account, self._stop_file, now)
@@ -117,8 +143,8 @@ class SqlJournal:
         """Record what became of a sending; see `trading.ledger.Journal`."""
         with writing(self._engine) as connection:
             require_lease(connection, lease)
-            _orders_to_mark(connection, lease, [cl_ord_id])
-            _insert_marks(connection, lease, [cl_ord_id], mark, now, text)
+            _meant(connection, lease, [cl_ord_id])
+            insert_marks(connection, lease, [cl_ord_id], mark, now, text)
             fold_states(connection, [cl_ord_id])
 
     def intend_cancel(self, requests: Sequence[OrderCancelRequest]) -> None:
@@ -138,7 +164,7 @@ class SqlJournal:
             require_lease(connection, lease)
             require_trading(connection, lease.account, self._stop_file, request.transact_time)
             _require_account(lease, {request.account})
-            require_no_more_than_approved(connection, request)
+            require_no_more_than_approved(connection, request, inputs)
             return gate_replace(connection, lease, request, inputs)
 
     def risk_state(self, asked: Asked, inputs: RiskInputs) -> RiskState:
@@ -170,7 +196,13 @@ class SqlJournal:
         return (*(_stranger(r) for r in new if r.cl_ord_id not in ours), *contradictions)
 
     def orders(
-        self, account: str, *, session: date | None = None, since: date | None = None, open_only: bool = False
+        self,
+        account: str,
+        *,
+        session: date | None = None,
+        since: date | None = None,
+        open_only: bool = False,
+        purpose: OrderPurpose | None = None,
     ) -> tuple[Order, ...]:
         """Return the account's orders; see `trading.ledger.Journal`."""
         wanted = ORDER.c.account == account
@@ -180,6 +212,8 @@ class SqlJournal:
             wanted &= (ORDER.c.session >= since) | ORDER.c.cl_ord_id.in_(open_ids(account))
         if open_only:
             wanted &= ORDER.c.cl_ord_id.in_(open_ids(account))
+        if purpose is not None:
+            wanted &= ORDER.c.purpose == purpose.value
         with reading(self._engine) as connection:
             return read_orders(connection, wanted)
 
@@ -191,33 +225,25 @@ class SqlJournal:
     def decision(self, account: str, session: date, book: str) -> dict[str, Any] | None:
         """Return the recorded decision as JSON values, or None."""
         with reading(self._engine) as connection:
-            row = _decision(connection, account, session, book)
-        return None if row is None else dict(row._mapping)
+            return as_json(decision_for(connection, account, session, book))
 
     def last_decision(self, account: str) -> dict[str, Any] | None:
         """Return the decision of the last session that a strategy decided for the account, as JSON values, or None.
 
         What closed or protected positions is none: it may be of a session that no strategy has decided yet.
         """
-        newest = sa.select(DECISION).order_by(DECISION.c.session.desc(), DECISION.c.decided_at.desc()).limit(1)
         with reading(self._engine) as connection:
-            row = connection.execute(newest.where(DECISION.c.account == account, IS_REBALANCE)).first()
-        return None if row is None else dict(row._mapping)
+            return as_json(newest_rebalance(connection, account))
 
     def decision_before(self, account: str, session: date, book: str) -> dict[str, Any] | None:
         """Return the book's last decision for an earlier session, as JSON values, or None."""
-        earlier = (DECISION.c.account == account) & (DECISION.c.book == book) & (DECISION.c.session < session)
-        newest = sa.select(DECISION).where(earlier).order_by(DECISION.c.session.desc()).limit(1)
         with reading(self._engine) as connection:
-            row = connection.execute(newest).first()
-        return None if row is None else dict(row._mapping)
+            return as_json(decision_before(connection, account, session, book))
 
     def decision_of(self, cl_ord_id: str) -> dict[str, Any] | None:
         """Return the decision that an order was proposed by, accepted or not, as JSON values, or None."""
-        wanted = sa.select(DECISION).join(RISK, RISK.c.decision_id == DECISION.c.decision_id)
         with reading(self._engine) as connection:
-            row = connection.execute(wanted.where(RISK.c.cl_ord_id == cl_ord_id)).first()
-        return None if row is None else dict(row._mapping)
+            return as_json(decision_of(connection, cl_ord_id))
 
     def history(self, cl_ord_id: str) -> tuple[tuple[SendMarkEntry, ...], tuple[ExecutionReport, ...]]:
         """Return an order's send marks and the broker's reports, each in the order they were recorded."""
@@ -230,8 +256,7 @@ class SqlJournal:
     def accounts(self) -> tuple[str, ...]:
         """Return the accounts that were ever decided for."""
         with reading(self._engine) as connection:
-            found = connection.execute(sa.select(DECISION.c.account).distinct().order_by("account"))
-            return tuple(a for (a,) in found)
+            return decided_for(connection)
 
     def locked(self, account: str, book: str) -> dict[str, str]:
         """Return the symbols that the book may not order now, each with the reason.
@@ -249,7 +274,7 @@ class SqlJournal:
     def risk_decisions(self, decision_id: str) -> tuple[RiskDecision, ...]:
         """Return what the gate decided, in its order."""
         with reading(self._engine) as connection:
-            return _risk_decisions(connection, decision_id)
+            return verdicts_of(connection, decision_id)
 
     def rebuild(self) -> int:
         """Derive every order's state again from the facts, and return how many had drifted (always 0)."""
@@ -269,16 +294,6 @@ def _require_account(lease: Lease, accounts: Collection[str]) -> None:
     for account in accounts:
         if account != lease.account:
             raise InvalidValue("account", account, f"{lease.account}, for which the lease is")
-
-
-def _decision(connection: sa.Connection, account: str, session: date, book: str) -> sa.Row[Any] | None:
-    wanted = (DECISION.c.account == account) & (DECISION.c.session == session) & (DECISION.c.book == book)
-    return connection.execute(sa.select(DECISION).where(wanted)).one_or_none()
-
-
-def _decision_row(decision: Decision) -> dict[str, Any]:
-    row = {name: getattr(decision, name) for name in DECISION.c.keys()}  # noqa: SIM118 - a ColumnCollection is no dict
-    return row | {name: json_value(row[name]) for name in ("parameters", "sizing", "targets")}
 
 
 def _risk_state(
@@ -313,10 +328,7 @@ def _insert_intents(
     verdicts: Sequence[RiskDecision],
     orders: Sequence[NewOrderSingle],
 ) -> None:
-    made = {"decision_id": decision.decision_id, "decided_at": decision.decided_at}
-    if verdicts:
-        rows = [flat(v) | made | {"position": i} for i, v in enumerate(verdicts)]
-        connection.execute(sa.insert(RISK), rows)
+    insert_verdicts(connection, decision, verdicts)
     if orders:
         intents = [
             flat(o) | {"decision_id": decision.decision_id, "token": lease.token, "position": i}
@@ -326,39 +338,13 @@ def _insert_intents(
         insert_states(connection, [fold_order(o, (), ()) for o in orders])
 
 
-def _risk_decisions(connection: sa.Connection, decision_id: str) -> tuple[RiskDecision, ...]:
-    rows = connection.execute(sa.select(RISK).where(RISK.c.decision_id == decision_id).order_by(RISK.c.position))
-    return tuple(
-        RiskDecision(
-            cl_ord_id=r.cl_ord_id,
-            symbol=r.symbol,
-            accepted=r.accepted,
-            code=RefusalCode(r.code) if r.code else None,
-            limit=r.limit,
-            before=r.before,
-            value=r.value,
-            text=r.text,
-            asked_qty=r.asked_qty,
-            granted_qty=r.granted_qty,
-        )
-        for r in rows
-    )
-
-
-def _orders_to_mark(connection: sa.Connection, lease: Lease, cl_ord_ids: Sequence[str]) -> tuple[Order, ...]:
-    orders = orders_of(connection, cl_ord_ids)
-    for unknown in set(cl_ord_ids) - {o.cl_ord_id for o in orders}:
+def _meant(connection: sa.Connection, lease: Lease, cl_ord_ids: Sequence[str]) -> list[sa.Row[Any]]:
+    """Return the rows of `rows_to_mark`, all of the lease's account."""
+    rows = rows_to_mark(connection, cl_ord_ids)
+    for unknown in set(cl_ord_ids) - {row.cl_ord_id for row in rows}:
         raise OrderUnknown(unknown)
-    _require_account(lease, {o.new_order.account for o in orders})
-    return orders
-
-
-def _insert_marks(
-    connection: sa.Connection, lease: Lease, ids: Sequence[str], mark: SendMark, now: datetime, text: str
-) -> None:
-    same = {"mark": mark.value, "token": lease.token, "marked_at": now, "text": text}
-    if ids:
-        connection.execute(sa.insert(MARK), [{"cl_ord_id": i} | same for i in ids])
+    _require_account(lease, {row.account for row in rows})
+    return rows
 
 
 def _known_reports(

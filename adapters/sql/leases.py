@@ -4,6 +4,7 @@ import os
 import platform
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from trading.ledger import Lease
 
 LEASE = table_of(LeaseRow)
 _NOW = sa.select(DatabaseTime().label("now"))
-_LEASE = _NOW.add_columns(LEASE).where(LEASE.c.account == sa.bindparam("account"))
+LEASE_NOW = _NOW.add_columns(LEASE).where(LEASE.c.account == sa.bindparam("account"))
 
 
 class SqlLeases:
@@ -77,9 +78,14 @@ class SqlLeases:
 
 def require_lease(connection: sa.Connection, lease: Lease) -> None:
     """Raise LeaseLost unless the lease is the newest and has not expired."""
-    row = connection.execute(_LEASE, {"account": lease.account}).one_or_none()
-    if row is None or row.token != lease.token or row.expires_at <= row.now:
+    row = connection.execute(LEASE_NOW, {"account": lease.account}).one_or_none()
+    if row is None or not is_held(lease, row):
         raise LeaseLost(lease.account, lease.token)
+
+
+def is_held(lease: Lease, row: sa.Row[Any]) -> bool:
+    """Tell whether the account's row of `LEASE_NOW` has the lease as its newest, not expired."""
+    return bool(row.token == lease.token and row.expires_at > row.now)
 
 
 def database_time(connection: sa.Connection) -> datetime:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -13,57 +13,20 @@ from adapters.sql.books import SqlFacts
 from adapters.sql.breakers import SqlBreakers
 from adapters.sql.broker_sessions import SqlBrokerSessions
 from adapters.sql.clearances import SqlClearances
-from adapters.sql.engine import make_engine
 from adapters.sql.feed_verdicts import SqlFeedVerdicts
 from adapters.sql.halts import SqlHalts
 from adapters.sql.journal import SqlJournal
 from adapters.sql.leases import SqlLeases
+from adapters.sql.ledger_place import LedgerPlace as LedgerPlace
+from adapters.sql.ledger_place import Place as Place
 from adapters.sql.outbox import SqlOutbox
 from adapters.sql.providers import SqlProviders
 from adapters.sql.repairs import SqlRepairs
 from adapters.sql.risk_reports import SqlRiskReports
 from adapters.sql.schema import require_schema
+from adapters.sql.watches import SqlWatches
 from trading.ledger import Facts, Journal, Leases, Outbox
 from trading.market.providers import ProviderTrail
-
-
-class Place(Protocol):
-    """Where a ledger is."""
-
-    @property
-    def stop_file(self) -> Path:
-        """Return the file whose presence halts the desk."""
-        ...
-
-    def engine(self) -> sa.Engine:
-        """Return an engine on the ledger."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerPlace:
-    """The ledger of a desk's folder.
-
-    Attributes:
-        url: SQLAlchemy URL; None: a SQLite file in the folder.
-    """
-
-    home: Path
-    url: str | None = None
-
-    @property
-    def stop_file(self) -> Path:
-        """Return the file whose presence halts the desk."""
-        return self.home / "STOP"
-
-    @property
-    def file(self) -> Path:
-        """Return the SQLite file."""
-        return self.home / "ledger.db"
-
-    def engine(self) -> sa.Engine:
-        """Return an engine on the ledger."""
-        return make_engine(self.url or f"sqlite:///{self.file}")
 
 
 def interfaces_of(ledger: "Ledger") -> tuple[Leases, Journal, Facts, Outbox, ProviderTrail]:
@@ -91,6 +54,7 @@ class Ledger:
     backfills: SqlBackfills
     feeds: SqlFeedVerdicts
     risk_reports: SqlRiskReports
+    watches: SqlWatches
 
     @classmethod
     def of(cls, place: Place) -> Self:
@@ -124,4 +88,5 @@ class Ledger:
             backfills=SqlBackfills(engine),
             feeds=SqlFeedVerdicts(engine),
             risk_reports=SqlRiskReports(engine),
+            watches=SqlWatches(engine),
         )

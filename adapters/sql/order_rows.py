@@ -62,6 +62,17 @@ def read_orders(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> tu
     return tuple(fold_order(n, marks.get(n.cl_ord_id, ()), reports.get(n.cl_ord_id, ())) for n in news)
 
 
+def rows_to_mark(connection: sa.Connection, cl_ord_ids: Sequence[str]) -> list[sa.Row[Any]]:
+    """Return id, account and purpose of those that are ours, and as `touched` whether anything was marked or reported.
+
+    What nobody has touched may be sent, and need not be read in full to know it.
+    """
+    touched = sa.or_(*(sa.exists().where(fact.c.cl_ord_id == ORDER.c.cl_ord_id) for fact in (MARK, REPORT)))
+    wanted = sa.select(ORDER.c.cl_ord_id, ORDER.c.account, ORDER.c.purpose, touched.label("touched"))
+    parts = chunks(cl_ord_ids)
+    return [row for part in parts for row in connection.execute(wanted.where(ORDER.c.cl_ord_id.in_(part)))]
+
+
 def open_ids(account: str) -> sa.Select[Any]:
     """Return the query for the ids of the account's open orders."""
     return sa.select(STATE.c.cl_ord_id).where((STATE.c.account == account) & STATE.c.is_open)

@@ -271,29 +271,6 @@ class HaltRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class AlertRow(SQLModel, table=True):
-    """The outbox: what a person must be told."""
-
-    __tablename__ = "alert"
-    id: int | None = Field(default=None, primary_key=True)
-    fingerprint: str = Field(unique=True)
-    severity: str
-    title: str
-    text: str
-    raised_at: datetime = Field(sa_type=UtcDateTime)
-
-
-class AlertDeliveryRow(SQLModel, table=True):
-    """One try to deliver an alert, and its receipt."""
-
-    __tablename__ = "alert_delivery"
-    id: int | None = Field(default=None, primary_key=True)
-    alert_id: int = Field(foreign_key="alert.id", index=True)
-    tried_at: datetime = Field(sa_type=UtcDateTime)
-    delivered: bool
-    text: str
-
-
 class AuditEntryRow(SQLModel, table=True):
     """What a person did; each entry holds the hash of the one before."""
 

@@ -14,9 +14,9 @@ from benchmarks.kills.plans import ACCOUNT, CASH, CLOSES
 from ib_gateway import orders as gateway_orders
 from ib_gateway.gateway import Gateway
 from ib_gateway.orders import Status
+from trading.breaks import Break, BreakType
 from trading.orders.executions import ExecType
 from trading.orders.orders import Order, OrdStatus
-from trading.reconciliation import Break, BreakType
 from trading.risk.limits import RiskLimits
 
 _ZERO, _CENT = Decimal(0), Decimal("0.01")

@@ -27,9 +27,10 @@ from ib_gateway.gateway import Gateway
 from ib_gateway.market import Market as GatewayMarket
 from ib_gateway.market_catalogue import Catalogue, full_catalogue
 from ib_gateway.scenarios import Scenario
+from trading.breaks import Break
 from trading.errors import BrokerUnavailable
 from trading.market.timetable import MissedRun
-from trading.reconciliation import Break, Reconciliation
+from trading.reconciliation import Reconciliation
 
 _STORM_PASSES = 45.0  # seconds; longer than any delay
 _LAST_FILLS = 300.0  # seconds; longer than it takes to fill the largest order slice by slice

@@ -246,16 +246,19 @@ class AlpacaStream:
     """Alpaca's stream of quotes.
 
     Attributes:
-        limit: the most symbols a connection may have.
+        limit: the most channels a connection may have: one for the quotes of a symbol, and one for its trades.
         connections: how many were made.
-        subscribed: the symbols of the connection there is.
+        subscriptions: how often was subscribed.
+        subscribed: the symbols whose quotes the connection there is has.
+        subscribed_trades: those whose trades it has.
         refuses: how to answer to the keys instead of taking them: code and message.
         silent: it takes connections and says nothing.
         away: it closes every connection at once.
     """
 
     def __init__(self) -> None:
-        self.limit, self.connections, self.subscribed = 30, 0, frozenset[str]()
+        self.limit, self.connections, self.subscriptions = 30, 0, 0
+        self.subscribed = self.subscribed_trades = frozenset[str]()
         self.refuses: tuple[int, str] | None = None
         self.silent = self.away = False
         self._open: set[ServerConnection] = set()
@@ -296,6 +299,12 @@ class AlpacaStream:
         quote = {"T": "q", "S": symbol, "bx": "U", "bp": bid, "bs": 1, "ax": "Q", "ap": ask, "as": 4, "t": sent_at}
         await self.send([quote | {"c": ["R"], "z": "C"}])
 
+    async def trade(self, symbol: str, px: Any, size: Any, at: datetime | None = None) -> None:
+        """Send a trade to all, as in docs.alpaca.markets/docs/real-time-stock-pricing-data."""
+        sent_at = msgpack.Timestamp.from_datetime(at or datetime.now(UTC))
+        trade = {"T": "t", "i": 96921, "S": symbol, "x": "D", "p": px, "s": size, "t": sent_at}
+        await self.send([trade | {"c": ["@", "I"], "z": "C"}])
+
     async def send(self, message: Any) -> None:
         """Send anything to all."""
         for connection in tuple(self._open):
@@ -305,7 +314,8 @@ class AlpacaStream:
         """Cut all connections, without a word."""
         for connection in tuple(self._open):
             connection.transport.abort()
-        self.subscribed = frozenset()
+        self._open.clear()
+        self.subscribed = self.subscribed_trades = frozenset()
 
     async def _serve(self, connection: ServerConnection) -> None:
         self.connections += 1
@@ -333,15 +343,19 @@ class AlpacaStream:
             return
         await _tell(connection, T="success", msg="authenticated")
         self._open.add(connection)
-        symbols = frozenset[str]()
+        had = {"quotes": frozenset[str](), "trades": frozenset[str]()}
         async for message in connection:
             asked = msgpack.unpackb(message)
-            wanted = symbols | {*asked["quotes"]} if asked["action"] == "subscribe" else symbols - {*asked["quotes"]}
-            if len(wanted) > self.limit:
+            is_more = asked["action"] == "subscribe"
+            self.subscriptions += is_more
+            named = {channel: frozenset(asked.get(channel, ())) for channel in had}
+            wanted = {c: had[c] | named[c] if is_more else had[c] - named[c] for c in had}
+            if sum(map(len, wanted.values())) > self.limit:
                 await _tell(connection, T="error", code=405, msg="symbol limit exceeded")
                 continue
-            self.subscribed = symbols = wanted
-            await _tell(connection, T="subscription", trades=[], quotes=sorted(symbols), bars=[])
+            had = wanted
+            self.subscribed, self.subscribed_trades = had["quotes"], had["trades"]
+            await _tell(connection, T="subscription", bars=[], **{c: sorted(names) for c, names in had.items()})
 
 
 async def _tell(connection: ServerConnection, **message: Any) -> None:

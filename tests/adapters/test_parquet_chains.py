@@ -1,7 +1,7 @@
 """The store of option chains."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapters.parquet_chains import CHAIN, ChainVersion, ParquetChains
-from tests.chain_builders import AT, EXPIRIES, NEW_YORK, a_chain, changed, real_chains, reframed
+from tests.chain_builders import AT, EXPIRIES, HALF_DAY, NEW_YORK, TERMS, a_chain, changed, real_chains, reframed
 from trading.errors import InvalidValue, StoreCorrupt, StoreUnavailable, UnknownSymbol
+from trading.market.corporate_actions import CashDividend
 from trading.options.chains import ExerciseStyle, OptionChain
+from trading.options.terms import PricingTerms, ZeroCurve
 
 FETCHED = AT + timedelta(seconds=5)
 HOUR = timedelta(hours=1)
@@ -89,6 +91,26 @@ def test_a_store_is_a_source_of_chains_up_to_a_moment(tmp_path: Path):
     newest, earlier = store.as_source("test"), store.as_source("test", AT + HOUR / 2)
 
     assert (newest.name, newest.fetch("ACME").at, earlier.fetch("ACME").at) == ("test", AT + HOUR, AT)
+
+
+def test_the_newest_chain_before_a_moment_comes_from_whatever_source_with_the_terms_it_was_checked_by(tmp_path: Path):
+    store = ParquetChains(tmp_path)
+    paid = CashDividend(symbol="ACME", ex_date=date(2024, 6, 10), amount_per_share=Decimal("0.3"), currency="USD")
+    curve = ZeroCurve(years=(0.25, 1.0), rates=(0.1, 1 / 3))
+    terms = PricingTerms(rate=curve, dividend_yield=0.01, dividends=(paid,), expires=HALF_DAY)
+    store.save(a_chain(), FETCHED, TERMS)
+    store.save(replace(a_chain(), source="other", at=AT + HOUR), FETCHED + HOUR, terms)
+    store.save(replace(a_chain(), source="third", at=AT + 2 * HOUR), FETCHED)
+
+    found = [store.newest("ACME", AT + n * HOUR) for n in range(4)]
+
+    assert found[0] is None
+    assert [(kept.chain.source, kept.terms) for kept in found[1:]] == [
+        ("test", TERMS),
+        ("other", terms),
+        ("third", None),
+    ]
+    assert store.newest("OTHER", AT + HOUR) is None
 
 
 @pytest.mark.parametrize("when", [{}, {"at": AT - HOUR}, {"known_by": AT}])

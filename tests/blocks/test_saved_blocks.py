@@ -1,6 +1,7 @@
 """Settings and secrets as the Prefect UI keeps and shows them."""
 
-from datetime import date
+import traceback
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,20 @@ from typing import Any
 import pytest
 from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
 
 from adapters.alpaca_access import AlpacaFeed
-from blocks.alert_channels import AlertChannels
+from adapters.ib.ib_settings import ContractTerms, IbSettings
+from blocks.alert_channels import AlertChannels, ChannelRules
 from blocks.bar_source import BarSource, Provider
 from blocks.broker_account import BrokerAccount, Mode
 from blocks.desk import load
 from blocks.desk_storage import DeskStorage
 from blocks.market_feed import MarketFeed
 from blocks.risk_limits import RiskLimitsBlock
+from trading.alerts import Severity
 from trading.errors import InvalidValue, SourceUnavailable
 from trading.market.minute_checks import MinutePolicy
 from trading.market.quality import OnBadSymbol, QualityPolicy
@@ -45,7 +49,12 @@ def some_blocks() -> dict[str, Block]:
         fallbacks=["others"],
     )
     limits = RiskLimitsBlock(limits=RiskLimits(max_order_notional=Decimal("1234.56"), blocked_symbols=("GE",)))
-    alerts = AlertChannels(urls=[SecretStr(SECRET), SecretStr("json://127.0.0.1:1")])
+    alerts = AlertChannels(
+        urls=[SecretStr(SECRET), SecretStr("json://127.0.0.1:1")],
+        named_urls=SecretDict({"phone": "tgram://987:named-pa55word/1"}),
+        rules=[ChannelRules(name="phone", floor=Severity.CRITICAL, quiet_from=time(22), quiet_until=time(7))],
+        ping_url=SecretStr("https://hc-ping.com/ping-pa55word"),
+    )
     return {
         "source": source,
         "limits": limits,
@@ -147,6 +156,14 @@ def test_a_source_of_files_needs_a_path():
         BarSource(name="own", provider=Provider.FILES).source()
 
 
+def test_what_interactive_brokers_quotes_in_another_currency_is_listed_in_that():
+    ib = IbSettings(contracts={"SHOP": ContractTerms(currency="CAD")})
+
+    source = BarSource(name="ib", provider=Provider.INTERACTIVE_BROKERS, symbols=["AAPL", "SHOP"], ib=ib).source()
+
+    assert {s: i.currency for s, i in source.instruments().items()} == {"AAPL": "USD", "SHOP": "CAD"}
+
+
 def test_a_source_of_yahoo_needs_symbols():
     with pytest.raises(InvalidValue, match=r"symbols of y is \[\], but must be named when the provider is yahoo"):
         BarSource(name="y", provider=Provider.YAHOO).source()
@@ -203,6 +220,7 @@ def test_a_provider_that_wants_a_key_is_asked_with_it_and_not_without(provider: 
 KINDS = {
     "quotes": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
     "stream": {"alpaca", "interactive_brokers", "iqfeed"},
+    "ticks": {"sample", "yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers", "iqfeed"},
     "chains": {"yahoo", "alpaca", "massive", "alpha_vantage", "interactive_brokers"},
     "minutes": {"yahoo", "iqfeed"},
     "indices": {"yahoo", "massive"},
@@ -219,7 +237,7 @@ async def test_a_feed_gives_what_its_provider_has_and_says_what_it_has_not(kind:
     given, refused = set(), {}
     for provider, feed in feeds.items():
         try:
-            getattr(feed, kind)()
+            getattr(feed, kind)(*([lambda symbols: {}] if kind == "ticks" else []))
             given.add(provider)
         except InvalidValue as exc:
             refused[provider] = str(exc)
@@ -227,3 +245,66 @@ async def test_a_feed_gives_what_its_provider_has_and_says_what_it_has_not(kind:
     assert given == KINDS[kind]
     assert set(refused) == set(feeds) - given
     assert all(f"provider of mine is <Provider.{name.upper()}" in text for name, text in refused.items())
+
+
+def test_plain_addresses_are_channels_that_hear_everything_and_named_ones_go_by_their_rules():
+    policy = some_blocks()["alerts"].policy()
+
+    assert policy.told_at_once(Severity.INFO) == ("channel 1 (tgram)", "channel 2 (json)")
+    assert policy.told_at_once(Severity.CRITICAL) == ("channel 1 (tgram)", "channel 2 (json)", "phone")
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({}, "urls and named_urls are empty"),
+        ({"urls": ["json://a"], "rules": [{"name": "phone"}]}, r"must be for one of channel 1 \(json\)"),
+        ({"named_urls": {"a": "json://a"}, "rules": [{"name": "a"}, {"name": "a"}]}, "different for each channel"),
+        ({"named_urls": {"a": "json://a"}, "rules": [{"name": "a", "quiet_from": "22:00"}]}, "given with both ends"),
+        ({"named_urls": {"a": "json://a"}, "rules": [
+            {"name": "a", "quiet_from": "22:00", "quiet_until": "07:00", "time_zone": "Mars/Base"}]}, "an IANA name"),
+        ({"urls": ["json://a"], "ping_url": "ftp://pa55word"}, "must be an address of http or https"),
+    ],
+)  # fmt: skip
+def test_channels_that_cannot_work_are_refused_with_the_rule(settings: dict[str, Any], rule: str):
+    with pytest.raises(ValidationError, match=rule) as refused:
+        AlertChannels(**settings)
+    with pytest.raises(ValidationError, match=rule) as refused_with_it:
+        DeskStorage(home=Path("/desk"), alerts=settings)
+
+    assert "Value error" in str(refused.value)
+    assert "pa55word" not in str(refused.value) + str(refused_with_it.value)
+
+
+async def test_a_saved_block_that_was_made_wrong_on_the_blocks_page_is_refused_without_its_secrets(
+    prefect_harness: None,
+):
+    await AlertChannels(urls=[SecretStr("json://ada:pa55word@a")]).asave("wrong")
+    async with get_client() as client:
+        document = await client.read_block_document_by_name("wrong", "openbell-alert-channels", include_secrets=True)
+        wrong = document.data | {"rules": [{"name": "nobody"}]}  # as the page saves it, which knows no such rule
+        await client.update_block_document(document.id, BlockDocumentUpdate(data=wrong))
+
+    with pytest.raises(InvalidValue, match=r"mended on the UI's Blocks page: .*rules are for nobody") as refused:
+        await load(AlertChannels, "wrong")
+
+    assert "pa55word" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_an_address_without_a_scheme_does_not_become_the_name_of_its_channel():
+    channels = AlertChannels(urls=[SecretStr("pa55word"), SecretStr("ada:pa55word@a")])
+
+    assert [c.name for c in channels.channels()] == ["channel 1 (no scheme)", "channel 2 (no scheme)"]
+
+
+def test_a_feed_says_of_how_many_symbols_it_tells_at_once():
+    """Alpaca's free plan has 30 channels, of which a symbol takes two; one who pays has any number."""
+    keys = {"api_key": SecretStr("AKEY"), "api_secret": SecretStr("ASECRET"), "feed": "iex"}
+
+    room = {
+        provider: MarketFeed(name="mine", provider=provider, **keys).most_symbols
+        for provider in (Provider.INTERACTIVE_BROKERS, Provider.ALPACA, Provider.IQFEED, Provider.YAHOO)
+    }
+
+    assert list(room.values()) == [100, 15, None, None]
+    assert MarketFeed(name="mine", provider=Provider.ALPACA, **keys | {"feed": "sip"}).most_symbols is None

@@ -9,8 +9,8 @@ from pathlib import Path
 from adapters.sql.ledger import Ledger, LedgerPlace
 from adapters.sql.schema import migrate
 from tests.cli.shell import openbell_in_turn
-from trading.risk.breaker_readings import RiskObservation
 from trading.risk.breakers import BreakerRules
+from trading.risk.observations import RiskObservation
 
 
 def test_tripped_breakers_are_listed_reset_once_and_leave_their_trail(tmp_path: Path):

@@ -3,21 +3,25 @@
 import asyncio
 import os
 import resource
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from adapters.heartbeats import stops_under_way
 from adapters.ib.ib_settings import IbSettings, Role
-from adapters.sql.engine import make_engine
+from adapters.sql.engine import make_engine, writing
 from adapters.sql.halts import SqlHalts
 from adapters.sql.ledger import Ledger, LedgerPlace
 from adapters.sql.schema import migrate
@@ -33,6 +37,14 @@ from trading.orders.orders import OrderPurpose, OrdStatus
 
 LIBRARY = os.environ.get("OPENBELL_IB_LIBRARY", "ib_async")
 ORDERS = 20
+# Loads all that takes long, and waits; then runs the command.
+WHEN_TOLD = """
+import cli.stop, cli.prepare, tasks.stop
+from cli.openbell import main
+print("ready", flush=True)
+input()
+main()
+"""
 
 
 @pytest_asyncio.fixture
@@ -49,6 +61,18 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def tell(process: asyncio.subprocess.Process) -> None:
+    """Let a process go on that waits for it."""
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not happened():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.01)
+
+
 async def orders_of_a_process_that_hangs(gateway: Gateway) -> Any:
     """Place orders as a trader, and never read or send again."""
     library = import_module(LIBRARY)
@@ -63,19 +87,25 @@ async def orders_of_a_process_that_hangs(gateway: Gateway) -> Any:
     return ib
 
 
-async def openbell(home: Path, *arguments: str, **started: Any) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
+async def openbell(home: Path, *arguments: str, **options: Any) -> tuple[int, str, str]:
+    process = await started(home, *arguments, **options)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def started(
+    home: Path, *arguments: str, code: str = "from cli.openbell import main; main()", **options: Any
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from cli.openbell import main; main()",
+        code,
         *arguments,
         env=os.environ | {"OPENBELL_HOME": str(home), "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        **started,
+        **options,
     )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 def halted(home: Path) -> Mapping[str, str]:
@@ -161,6 +191,65 @@ async def test_what_is_held_is_closed_by_the_journal_with_no_prefect_and_no_bars
     assert list(halted(home)) == [account]
     orders = Ledger.of(LedgerPlace(home=home)).journal.orders(account)
     assert {(o.ord_status, o.new_order.purpose) for o in orders} == {(OrdStatus.FILLED, OrderPurpose.FLATTEN)}
+
+
+def an_account_that_holds(gateway: Gateway, home: Path, symbol: str, qty: int) -> str:
+    account = "DU1234567"
+    bars = BarSource(name="raw", provider=Provider.FILES, path=home / "gone", symbols=[symbol])
+    ib = IbSettings(port=gateway.port, library=LIBRARY)
+    settings = BrokerAccount(account=account, broker_kind=BrokerKind.INTERACTIVE_BROKERS, bar_source=bars, ib=ib)
+    keep_account(home, settings)
+    keep_route(home, Route(account=account, settings=ib))
+    gateway.place_manual(symbol, Decimal(qty))
+    gateway.fill_all()
+    return account
+
+
+async def test_a_second_stop_waits_for_one_that_is_still_closing_and_neither_kills_it_nor_cancels_what_it_sent(
+    gateway: Gateway, home: Path
+):
+    account = an_account_that_holds(gateway, home, "KO", 300)
+    arguments = ("stop", "--flatten", "--account", account)
+    second = await started(home, *arguments, code=WHEN_TOLD, stdin=asyncio.subprocess.PIPE)
+    assert second.stdout is not None
+    assert await second.stdout.readline() == b"ready\n"
+    first = asyncio.create_task(openbell(home, *arguments))
+    await until(lambda: len(gateway.accepted) == 2)
+
+    with writing(make_engine(f"sqlite:///{home}/ledger.db")):  # so the first cannot come to its end yet
+        (pid,) = [other.pid for other in stops_under_way(home, datetime.now(UTC))]
+        tell(second)
+        said = [(await second.stdout.readline()).decode() for _ in range(2)]
+        assert f"a stop by process {pid} is under way (stop (" in said[1], said
+    gateway.fill_all()
+    out, _ = await second.communicate()
+
+    assert (await first)[0] == 0
+    assert second.returncode == 0, out
+    assert "killed" not in out.decode()
+    assert [(o.symbol, o.qty, o.status) for o in gateway.accepted[1:]] == [("KO", Decimal(300), "Filled")]
+    assert gateway.positions() == {}
+    assert list((home / "stops").iterdir()) == []
+
+
+async def test_a_second_stop_takes_over_from_one_that_is_frozen(gateway: Gateway, home: Path):
+    account = an_account_that_holds(gateway, home, "KO", 300)
+    first = await started(home, "stop", "--flatten", "--account", account)
+    await until(lambda: len(gateway.accepted) == 2)
+    first.send_signal(signal.SIGSTOP)
+    await until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+
+    second = asyncio.create_task(openbell(home, "stop", "--flatten", "--account", account))
+    async with asyncio.timeout(120):
+        while not second.done():  # its orders are filled as they come
+            gateway.fill_all()
+            await asyncio.sleep(0.05)
+    code, out, _ = await second
+
+    assert code == 0, out
+    assert f"process {first.pid} did not end and was killed (stop (" in out
+    await first.communicate()
+    assert gateway.positions() == {}  # closed once: what the first had sent was canceled or filled
 
 
 def test_a_kept_account_comes_back_without_its_keys(tmp_path: Path):

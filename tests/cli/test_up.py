@@ -167,6 +167,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "tend-store",
         "check-books",
         "check-risk",
+        "watch-market",
         "stop-trading",
         "prove-readiness",
         "ingest-minutes",
@@ -182,6 +183,7 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
         "flows.tend_store.tend_store",
         "flows.check_books.check_books",
         "flows.check_risk.check_risk",
+        "flows.watch_market.watch_market",
         "flows.stop_trading.stop_trading",
         "flows.prove_readiness.prove_readiness",
         "flows.ingest_minutes.ingest_minutes",
@@ -190,13 +192,13 @@ async def test_prefect_deploy_all_and_openbell_up_agree_exactly(desk):
     }
     assert {name for name, deployment in deployed.items() if not deployment["schedules"]} == {
         "check-books",
-        "check-risk",
         "stop-trading",
         "prove-readiness",
         "ingest-minutes",
         "ingest-chains",
         "check-quotes",
     }
+    assert deployed["check-risk"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"  # runs never pile up
     assert not any(deployment["pull_steps"] or deployment["path"] for deployment in deployed.values())
 
 
@@ -204,18 +206,23 @@ async def test_the_day_is_planned_in_new_york(desk):
     wanted = {("trade-session", 9, 0), ("ingest-bars", 16, 45), ("reconcile-day", 17, 15), ("backfill-bars", 19, 0)}
     wanted |= {("tend-store", 1, 30)}
     planned: list[datetime] = []
+    looks: list[datetime] = []
 
     async def every_routine_is_planned() -> bool:
         async with desk.client() as client:
             names = {deployment.id: deployment.name for deployment in await client.read_deployments()}
             runs = [run for run in await client.read_flow_runs(limit=200) if run.state_type == StateType.SCHEDULED]
         starts = [(names.get(run.deployment_id), run.expected_start_time.astimezone(NEW_YORK)) for run in runs]
-        planned[:] = [start for name, start in starts if name in {each[0] for each in wanted}]
-        return {(name, start.hour, start.minute) for name, start in starts if start in planned} == wanted
+        ours = [(name, start) for name, start in starts if name in {each[0] for each in wanted}]
+        planned[:] = [start for _, start in ours]
+        looks[:] = sorted(start for name, start in starts if name == "check-risk")
+        return {(name, start.hour, start.minute) for name, start in ours} == wanted and len(looks) > 1
 
     await until(every_routine_is_planned)
 
-    assert {start.weekday() for start in planned} <= {0, 1, 2, 3, 4}
+    assert {start.weekday() for start in planned + looks} <= {0, 1, 2, 3, 4}
+    assert {start.minute % 5 for start in looks} == {0}
+    assert {start.hour for start in looks} <= {*range(9, 16)}  # before the open it ends as skipped
 
 
 async def test_the_worker_runs_an_installed_flow_from_any_folder(desk):

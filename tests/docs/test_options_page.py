@@ -1,6 +1,5 @@
-"""The page on options keeps its word: every example is run, and says what the page says."""
+"""The page on options has every word that it is to explain."""
 
-import doctest
 import re
 from pathlib import Path
 
@@ -8,19 +7,6 @@ from trading.options.chain_greeks import NoVolatility
 from trading.options.chain_quality import ChainRule
 
 PAGE = Path(__file__).parents[2] / "docs" / "options.md"
-FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-
-
-def test_every_example_of_the_page_says_what_the_page_says():
-    text = PAGE.read_text()
-    examples = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    whole = doctest.DocTestParser().get_doctest(examples, {}, PAGE.name, str(PAGE), 0)
-    told: list[str] = []
-
-    result = doctest.DocTestRunner(optionflags=FLAGS).run(whole, out=told.append)
-
-    assert result.failed == 0, "".join(told)
-    assert result.attempted > 20
 
 
 def test_every_word_for_what_is_wrong_is_on_the_page():

@@ -34,7 +34,7 @@ STOPPING = "stopping"
 SENT_TWICE = "sent_twice"  # file of the orders that were sent to a broker which had them; the paper broker minds not
 WIRE = "wire"  # no durable step: the moment when all has been asked and the order goes to the broker
 WRITES = {"INSERT": 2, "UPDATE": 1, "DELETE": 2}  # place of the table's name in the statement
-FOLLOWERS = ("order_state",)  # written in every transaction of an order, so they name none
+FOLLOWERS = ("order_state", "alert_queue")  # written with every order, or alert, so they name no step
 
 
 class Moment(StrEnum):

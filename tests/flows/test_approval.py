@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,10 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.flow_runs import aresume_flow_run
 from prefect.settings import PREFECT_API_URL
 
+from tests.cli.shell import openbell
 from tests.flows.desk_process import start_flow
 from tests.flows.desks import WEDNESDAY, Copy, DeskFolder
+from trading.breaks import Break, BreakType
 from trading.orders.orders import OrdStatus
 from trading.risk.approvals import ApprovalVerdict
 
@@ -50,6 +53,7 @@ async def traded(desk: DeskFolder, person: Person) -> State[Any]:
 
 
 async def paused_run(known: set[UUID]) -> UUID:
+    """Return the next run that waits for its form; the server tells nobody when it has written that down."""
     async with asyncio.timeout(60):
         while True:
             for run in await paused_runs():
@@ -125,6 +129,31 @@ async def test_a_time_out_sends_nothing_and_raises_an_alert(asking):
     assert desk.at_broker() == []
     assert {o.ord_status for o in desk.orders().values()} == {OrdStatus.EXPIRED}
     assert "Nobody approved 5 orders of paper in time, so none was sent" in [a.title for a in desk.alerts()]
+
+
+async def test_what_a_breaker_forbids_by_the_time_a_person_has_approved_is_not_sent_and_is_told(asking):
+    desk = await asking()
+
+    async def approve_late(desk: DeskFolder, run_id: UUID) -> None:
+        before = desk.ledger.facts.reconciliations(desk.account)[-1]
+        theirs = before.cash - before.equity / 50  # 2 % of equity are not there
+        text = "cash differs"
+        found = Break(break_type=BreakType.CASH, subject="USD", ours=str(before.cash), theirs=str(theirs), text=text)
+        desk.ledger.facts.record_reconciliation(desk.account, replace(before, breaks=(found,)))
+        await by_form(approve="all", your_name="Ada")(desk, run_id)
+
+    state = await traded(desk, approve_late)
+
+    assert state.message.startswith("2022-12-28: 0 orders sent, 0 of 5 filled, 0 working; all by Ada at ")
+    assert desk.at_broker() == []
+    assert {o.ord_status for o in desk.orders().values()} == {OrdStatus.EXPIRED}
+    titles = [a.title for a in desk.alerts()]
+    assert "Breaker reconciliation_break of account paper tripped: close_only" in titles
+    assert "5 recorded orders of paper were given up before they were sent" in titles
+    order = desk.orders()["KO"].cl_ord_id
+    explained = openbell(desk.home, "explain", order, columns=400).out
+    assert "never sent" in explained
+    assert "abandoned not sent: BREAKER_CLOSE_ONLY: A breaker lets positions only be closed" in explained
 
 
 async def test_an_answer_that_makes_no_sense_is_asked_for_again(asking):

@@ -241,9 +241,9 @@ async def test_bars_that_do_not_pass_are_put_aside_with_a_report_and_their_symbo
     ],
 )
 async def test_a_range_that_cannot_be_filled_in_is_refused(
-    empty_desk: DeskFolder, first: date, last: date | None, told: str
+    empty_desk: DeskFolder, copy_of: Copy, first: date, last: date | None, told: str
 ):
-    state = await backfill(empty_desk, first, last)
+    state = await backfill(await copy_of(empty_desk), first, last)
 
     with pytest.raises(TradingError, match=told):
         await state.aresult()

@@ -11,7 +11,7 @@ from flows.check_books import check_books
 from ib_gateway.scenarios import Action, Fault
 from tests.flows.desks import WEDNESDAY
 from tests.flows.ib_days import ACCOUNT, EVENING, NINE_AM, NOON, IbDay
-from trading.reconciliation import BreakType
+from trading.breaks import BreakType
 
 
 @pytest.fixture(autouse=True)

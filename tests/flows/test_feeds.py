@@ -222,7 +222,12 @@ async def test_a_chain_and_minutes_that_the_first_feed_cannot_give_come_from_the
     minutes = await ingest_minutes(first, ["AAPL"], DAY, **given)
 
     assert chains.message == "gone: 1 chains stored, 0 of 1 quarantined"
-    assert len(DeskStorage(home=desk.home).chain_store().read("yahoo", "FAIR").frame) == 2 * 2 * len(STRIKES)
+    kept = DeskStorage(home=desk.home).chain_store().newest("FAIR", datetime.now(UTC))
+    assert (kept.chain.source, kept.terms, len(kept.chain.frame)) == (
+        "yahoo",
+        PricingTerms(rate=0.05),
+        2 * 2 * len(STRIKES),
+    )
     assert minutes.message == f"gone {DAY}: minutes of 1 symbols, 0 quarantined, {count} bars added, 0 changed"
     assert (await table("minutes-verdicts"))["AAPL"]["given by"] == "yahoo"
     assert desk.ledger.providers.names() == ("gone", "yahoo")

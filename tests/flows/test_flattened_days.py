@@ -24,7 +24,7 @@ from tasks.stop import Stopped, stop_account
 from tests.flows.desk_process import SENT_TWICE, WIRE, Moment, StopAt, start_flow
 from tests.flows.desks import TUESDAY, WEDNESDAY, Copy, DeskFolder, a_copy
 from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
-from tests.flows.test_kill import killed_everywhere
+from tests.flows.kills import killed_everywhere
 from trading.errors import BrokerUnavailable, OutcomeUnknown
 from trading.orders.executions import ExecutionReport
 from trading.orders.flatten import FlattenRules
@@ -58,8 +58,9 @@ async def test_a_stop_in_the_middle_of_a_batch_at_ib_leaves_no_order_no_position
             answer = await super().submit(order)
             if len(day.gateway.accepted) == 7 and not stops:
                 stops.append(asyncio.create_task(stopped(desk, lambda: day.now)))
-                while not desk.ledger.halts.status():  # noqa: ASYNC110 - it is in the ledger that it is seen
-                    await asyncio.sleep(0.01)
+                async with asyncio.timeout(20):
+                    while not desk.ledger.halts.status():  # noqa: ASYNC110 - it is in the ledger that it is seen
+                        await asyncio.sleep(0.01)
             return answer
 
     with monkeypatch.context() as patched:

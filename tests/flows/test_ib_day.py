@@ -6,9 +6,9 @@ from blocks.bar_source import BarSource
 from flows.ingest_bars import ingest_bars
 from tests.flows.desks import TUESDAY, WEDNESDAY, cents
 from tests.flows.ib_days import ACCOUNT, EVENING, IbDay
+from trading.breaks import BreakType
 from trading.orders.orders import OrdStatus
 from trading.orders.protection import Distance, DistanceUnit, ProtectionRules
-from trading.reconciliation import BreakType
 
 
 async def test_a_day_over_the_wire_ends_without_a_break(day: IbDay):
@@ -18,6 +18,8 @@ async def test_a_day_over_the_wire_ends_without_a_break(day: IbDay):
     assert traded.message == "2022-12-28: 20 orders sent, 20 of 20 filled, 0 working"
     assert {o.ord_status for o in orders.values()} == {OrdStatus.FILLED}
     assert day.at_broker() == {symbol: o.cum_qty for symbol, o in orders.items()}
+    placed = [m for m in day.gateway.wire_log if m.way == "in" and m.name == "placeOrder"]
+    assert len(placed) == 20  # no limit is on margin, so the broker is asked for none
 
     day.it_is(EVENING)
     await day.desk.ingest(WEDNESDAY, history_sessions=10)

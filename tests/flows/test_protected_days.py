@@ -1,24 +1,32 @@
 """Positions with a stop and a profit, over the real fall of AIG in September 2008 and on the sample."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
 import pytest
 
+from adapters.paper.broker import PaperBroker
 from blocks.desk import Desk, open_desk
 from tasks.place import place
+from tasks.protect import protect
 from tasks.watch import watch
 from tests.adapters.paper.paper_desk import real_data
 from tests.flows.desks import NO_BREAKERS, WEDNESDAY, Copy, DeskFolder, a_copy, a_new_desk
+from trading.errors import DeskHalted
 from trading.ledger import Decision, Lease, Target
 from trading.market.timetable import session_times
+from trading.orders.executions import ExecutionReport
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus, OrdType, Side, TimeInForce
 from trading.orders.protection import Distance, DistanceUnit, HeldBy, ProtectionRules
 from trading.positions.sizing import SizingRules
+from trading.risk.breaker_readings import RiskObservation
+from trading.risk.breakers import BreakerRules
 from trading.risk.inputs import RiskInputs
 from trading.risk.limits import RiskLimits
+from trading.risk.restrictions import RestrictionKind
 
 THURSDAY, FRIDAY, MONDAY = date(2008, 9, 11), date(2008, 9, 12), date(2008, 9, 15)
 # There are two symbols, so each is half of the account.
@@ -166,6 +174,76 @@ async def test_a_stop_that_the_price_has_passed_already_is_placed_and_told(aig: 
     assert told(aig) == ["AIG: the last price 12.16 has reached its stop 14.34 already; its order closes it at once"]
     (stop,) = [o for o in protective(aig) if o.new_order.symbol == "AIG"]
     assert (stop.new_order.stop_px, stop.new_order.list_id) == (Decimal("14.34"), None)
+
+
+async def test_under_a_halt_a_person_is_told_what_stands_without_a_stop_and_how_much_of_it(aig: DeskFolder):
+    await aig.trade(THURSDAY)
+    held = aig.ledger.facts.held(aig.account, EVENING)
+    desk, lease = await a_trader(aig)
+    desk.ledger.halts.halt("desk", "enough", "Ada", EVENING)
+
+    with pytest.raises(DeskHalted):
+        await protect.fn(
+            desk, lease, session_times(desk.market.calendar, THURSDAY), "main", EIGHT_TWENTY, lambda: EVENING
+        )
+
+    (text,) = told(aig)
+    assert [line.split(", for desk is halted: enough")[0] for line in text.splitlines()] == [
+        f"{symbol}: {held[symbol]} held, and no stop of it rests at the broker" for symbol in ("AIG", "IBM")
+    ]
+
+
+async def test_a_halt_after_stops_were_canceled_for_orders_names_the_positions_that_lost_theirs(
+    bought: DeskFolder, monkeypatch: pytest.MonkeyPatch
+):
+    desk, lease = await a_trader(bought)
+    held = bought.ledger.facts.held(bought.account, EVENING)["AIG"]
+    noon = datetime(2008, 9, 12, 13, tzinfo=UTC)  # before Friday's open: the stop has not filled
+    a_decided_sale(desk, lease, held=held)
+
+    class StoppedMeanwhile(PaperBroker):
+        async def submit(self, order: NewOrderSingle) -> tuple[ExecutionReport, ...]:
+            raise DeskHalted("desk", "enough")
+
+    monkeypatch.setattr("blocks.broker_account.PaperBroker", StoppedMeanwhile)
+    with pytest.raises(DeskHalted):
+        await place.fn(desk, lease, session_times(desk.market.calendar, FRIDAY), lambda: noon)
+
+    (text,) = told(bought)  # IBM has its stop still
+    assert text.split(", for desk is halted: enough")[0] == f"AIG: {held} held, and no stop of it rests at the broker"
+
+
+async def test_a_breaker_that_forbids_the_order_leaves_the_stop_of_its_symbol_at_the_broker(bought: DeskFolder):
+    desk, lease = await a_trader(bought)
+    noon = datetime(2008, 9, 12, 13, tzinfo=UTC)
+    order = a_decided_sale(desk, lease, held=bought.ledger.facts.held(bought.account, EVENING)["AIG"])
+    resting = {o.cl_ord_id for o in protective(bought) if o.ord_status.is_open}
+    rules = replace(BreakerRules(), concentration=replace(BreakerRules().concentration, action=RestrictionKind.BLOCK))
+    seen = RiskObservation(account=desk.name, session=FRIDAY, equity=Decimal(100), values={"AIG": Decimal(50)})
+    desk.ledger.breakers.rule(rules, seen, noon, EVENING)
+
+    sent = await place.fn(desk, lease, session_times(desk.market.calendar, FRIDAY), lambda: noon)
+
+    given_up = desk.ledger.journal.order(order.cl_ord_id)
+    assert given_up is not None
+    assert (sent, given_up.ord_status) == (0, OrdStatus.EXPIRED)
+    assert given_up.text.startswith("not sent: BREAKER_BLOCKED: ")
+    assert {o.cl_ord_id for o in protective(bought) if o.ord_status.is_open} == resting
+
+
+async def test_a_stop_that_the_desk_watches_and_may_not_carry_out_under_a_halt_is_told(aig: DeskFolder):
+    rules = ProtectionRules(stop_loss=pct("8"), held_by=HeldBy.DESK)
+    await aig.trade(THURSDAY, protection=rules)
+    desk, lease = await a_trader(aig)
+    held = aig.ledger.facts.held(aig.account, EVENING)["AIG"]
+    times, noon = session_times(desk.market.calendar, FRIDAY), datetime(2008, 9, 12, 16, tzinfo=UTC)
+    desk.ledger.halts.halt("desk", "enough", "Ada", noon)
+
+    with pytest.raises(DeskHalted):
+        await watch.fn(desk, lease, times, "main", rules, lambda: noon, {"AIG": Decimal("14.00"), "IBM": Decimal(118)})
+
+    (text,) = told(aig)
+    assert text.startswith(f"AIG: {held} held have reached its stop 14.34, and are not closed, for desk is halted")
 
 
 async def test_a_stop_by_the_average_true_range_needs_highs_and_lows(fresh_desk: DeskFolder, copy_of: Copy):

@@ -257,8 +257,8 @@ async def test_limits_that_refuse_the_order_are_named(trial: Trial):
     assert trial.gateway.accepted == []
 
 
-async def test_an_account_that_trades_in_regular_hours_only_can_be_proven(trial: Trial):
-    await trial.desk(limits=RiskLimits(trading_hours_only=True))
+async def test_an_account_with_limits_on_hours_and_quotes_can_be_proven(trial: Trial):
+    await trial.desk(limits=RiskLimits(trading_hours_only=True, max_spread_pct=Decimal(1), max_quote_age_seconds=60))
 
     await trial.prove()
 

@@ -137,12 +137,14 @@ async def test_an_alert_that_no_channel_takes_stays_due_and_is_delivered_by_the_
     traded = await desk.trade(WEDNESDAY)
     due = desk.alerts()
     httpserver.expect_request("/desk").respond_with_data("ok")
+    for table, column in (("alert_queue", "next_try_at"), ("alert_receipt", "received_at")):  # its pause is over
+        change(desk, f"UPDATE {table} SET {column} = '{WEDNESDAY} 00:00:00.000000'")
     await desk.trade(WEDNESDAY)
 
     assert traded.message == "2022-12-28: 19 orders sent, 19 of 19 filled, 0 working"
     assert [alert.title for alert in due] == ["1 of 20 orders of paper refused for 2022-12-28"]
     assert desk.alerts() == ()
-    tries = [(bool(row.delivered), "channel 1 (json) refused" in row.text) for row in desk.rows("alert_delivery")]
+    tries = [(bool(row.delivered), "channel 1 (json) refused" in row.text) for row in desk.rows("alert_receipt")]
     assert tries == [(False, True), (True, False)]
 
 

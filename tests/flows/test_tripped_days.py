@@ -17,10 +17,12 @@ from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.sessions import process_sessions
 from adapters.sql.audit import first_broken_entry
 from blocks.bar_source import BarSource, Provider
+from blocks.desk import open_desk
 from flows.check_risk import check_risk
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewaySettings
 from ib_gateway.scenarios import Action, Fault
+from tasks.observe import observe
 from tests.bar_builders import data_file
 from tests.flows.desk_process import Moment, StopAt, run_flow
 from tests.flows.desks import FRIDAY, SYMBOLS, TUESDAY, WEDNESDAY, Copy, DeskFolder
@@ -132,10 +134,13 @@ async def test_bars_in_quarantine_hide_no_loss_and_a_breaker_may_close_what_is_l
     await desk.trade(monday)
 
     await desk.ingest(monday, history_sessions=10)  # a fall of 58 % is more than a person has accepted: quarantined
+    opened, evening = await open_desk(desk.account_block, desk.storage), datetime(2008, 9, 12, 21, tzinfo=UTC)
+    as_of_friday = observe(opened, friday, evening, reachable=None, quotes={})
     await desk.reconcile(monday)
     await desk.ingest(tuesday, history_sessions=10)
     await desk.reconcile(tuesday)
 
+    assert as_of_friday.values == {"AIG": 55_273 * Decimal("12.16")}  # Monday is not known on Friday
     assert tripped(desk)[BreakerKind.DAILY_LOSS].value > 40
     assert desk.ledger.facts.books("unseen", datetime(2008, 9, 17, tzinfo=UTC)).held() == {}
     assert desk.ledger.facts.reconciliations("unseen")[-1].breaks == ()
@@ -173,6 +178,42 @@ async def test_march_2020_is_too_wild_for_full_sizes_and_a_broker_out_of_reach_h
     assert back.name == "Tripped"
     assert "broker_disconnected" not in back.message  # it ends by itself
     assert closed.name == "Skipped"
+
+
+async def test_the_day_of_the_flash_crash_halts_an_account_that_is_all_in_a_bank_and_a_kill_lifts_nothing(
+    empty_desk: DeskFolder, copy_of: Copy, tmp_path: Path
+):
+    source = real_bars(tmp_path / "bars", ["BAC"], "2010-04-19", "2010-05-10")
+    thursday, friday = date(2010, 5, 6), date(2010, 5, 7)
+    desk = await copy_of(empty_desk, account="flash", source=source, limits=WIDE)
+    await desk.ingest(date(2010, 5, 5), history_sessions=10)
+    await desk.trade(thursday)
+    await desk.ingest(thursday, history_sessions=10)
+    parameters = {"session": thursday, "account": desk.account_block, "storage": desk.storage}
+    committed = StopAt(step="commit breaker_change+tripped_breaker+audit_entry+alert", moment=Moment.AFTER)
+
+    killed = run_flow(PREFECT_API_URL.value(), "flows.reconcile_day:reconcile_day", parameters, desk.home, committed)
+    held = tripped(desk)
+    stopped = await desk.trade(friday)
+
+    # 55,904 shares: 98 % of a million at 17.53. Bought at 17.53, 17.52 and 2 basis points to the next cent, with half a
+    # cent each for commission; worth 16.28 at the close: 69,880.00 + 279.52 of a million.
+    assert killed.exit_code == -signal.SIGKILL
+    assert held[BreakerKind.DAILY_LOSS].value == Decimal("7.0160")
+    assert BreakerKind.DRAWDOWN not in held  # which trips at 20 %
+    assert stopped.is_failed()
+    assert "account flash is halted: breaker daily_loss of flash: a loss of" in stopped.message
+    assert tripped(desk)[BreakerKind.DAILY_LOSS] == held[BreakerKind.DAILY_LOSS]  # once
+
+    reset(desk, BreakerKind.DAILY_LOSS, datetime(2010, 5, 7, 13, 1, tzinfo=UTC))
+    assert (await desk.trade(friday)).is_completed()
+    trail = [(row.actor, row.action, row.text) for row in desk.rows("audit_entry") if "daily_loss" in row.action]
+    assert [entry[:2] for entry in trail] == [
+        ("breaker", "breaker tripped daily_loss of flash"),
+        ("Ada", "breaker reset daily_loss of flash"),
+    ]
+    assert trail[1][2] == "we stay in"
+    assert first_broken_entry(desk.ledger.engine) is None
 
 
 async def test_a_broker_that_rejects_halves_the_sizes_of_what_comes_next(day: IbDay):

@@ -193,6 +193,18 @@ async def test_a_what_if_tells_margin_and_commission_and_sends_nothing(lib, open
     assert gateway.accepted == []
 
 
+async def test_the_id_of_a_what_if_must_rise_as_that_of_any_order(lib, open_gateway, connect):
+    gateway = await open_gateway()
+    ib = await connect(gateway)
+    errors, order = errors_of(ib), lib.MarketOrder("BUY", 10, tif="DAY", whatIf=True)
+
+    ib.client.placeOrder(11, a_stock(lib), order)
+    ib.client.placeOrder(10, a_stock(lib), order)
+
+    await until(lambda: (10, 103) in errors)
+    assert len(errors) == 1
+
+
 async def test_a_what_if_of_an_order_too_large_is_rejected(lib, open_gateway, connect):
     gateway = await open_gateway()
     ib = await connect(gateway)

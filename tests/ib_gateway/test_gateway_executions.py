@@ -160,6 +160,27 @@ async def test_account_values_are_told_for_each_account_and_in_a_summary(lib, op
     }
 
 
+async def test_values_of_an_account_are_told_with_or_without_margin(lib, open_gateway, connect):
+    """`ledgerAndNLV` leaves the currencies only: https://interactivebrokers.github.io/tws-api/classIBApi_1_1EClient.html"""
+    gateway = await open_gateway()
+    ib = await connect(gateway)
+
+    told = []
+    for ledger_only in (True, False):
+        number = str(ib.client.getReqId())
+        ib.client.reqAccountUpdatesMulti(int(number), "DU1234567", "", ledger_only)
+        await until(
+            lambda of=number: any(m.name == "accountUpdateMultiEnd" and of in m.fields for m in gateway.wire_log)
+        )
+        told.append(
+            {key for m in gateway.wire_log if m.name == "accountUpdateMulti" and number in m.fields for key in m.fields}
+        )
+
+    assert "InitMarginReq" not in told[0]
+    assert "CashBalance" in told[0]
+    assert {"InitMarginReq", "CashBalance"} <= told[1]
+
+
 async def test_newer_gateways_prefix_the_values_per_currency(lib, open_gateway, connect):
     gateway = await open_gateway(ledger_prefix=True)
     ib = await connect(gateway)

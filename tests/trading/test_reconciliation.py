@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.builders import (
+    ACCOUNT,
     CLOSE,
     OPEN,
     a_bust,
@@ -20,12 +21,13 @@ from tests.builders import (
     an_order,
     at,
 )
+from trading.breaks import BreakType, Clearance, symbols_locked_by, uncleared
 from trading.broker import CashMovementType
 from trading.market.corporate_actions import CashMerger, EffectiveAction
 from trading.orders.executions import ExecType, fold_order
 from trading.orders.orders import OrdStatus
 from trading.positions.books import expected_payments, fold_books
-from trading.reconciliation import BreakType, action_breaks, reconcile, symbols_locked_by
+from trading.reconciliation import action_breaks, reconcile
 
 NEW, FILL = a_report(ExecType.NEW, "n"), a_trade(100, 170, "f", commission=Decimal("1.00"))
 DEPOSIT = a_movement(20_000)
@@ -52,6 +54,23 @@ def told(found):
 
 def test_equal_books_have_no_break():
     assert breaks() == ()
+
+
+def test_an_option_in_order_at_the_broker_has_no_break_and_an_adjusted_one_is_for_a_person_to_clear():
+    call, adjusted = "AAPL  240621C00200000", "AAPL1 240621C00200000"
+
+    def held(symbol):
+        fill = a_trade(2, "3.10", "c", symbol=symbol, commission=Decimal("1.30"))
+        return breaks(ours=(NEW, FILL, fill), theirs=(NEW, FILL, fill), cash="2377.70", held={"AAPL": 100, symbol: 2})
+
+    (found,) = held(adjusted)
+    named = {"account": ACCOUNT, "break_type": found.break_type, "subject": adjusted, "ours": "2", "theirs": "2"}
+    cleared = Clearance(**named, actor="ann", reason="100 by memo 12345", cleared_at=CLOSE)
+
+    assert held(call) == ()  # 2,999 - 2 x 3.10 x 100 - 1.30
+    assert told([found]) == [(BreakType.POSITION, adjusted, "2", "2")]
+    assert uncleared([found], [cleared]) == ()
+    assert list(symbols_locked_by([found])) == [adjusted]
 
 
 # --- orders

@@ -65,11 +65,11 @@ class TradingCalendar:
 
     def open_at(self, session: date) -> datetime:
         """Return the opening time, UTC."""
-        return _time(_calendar(self.mic).session_open(pd.Timestamp(self.require_session(session))))
+        return _hours(self, session)[0]
 
     def close_at(self, session: date) -> datetime:
         """Return the closing time, UTC; earlier on half days."""
-        return _time(_calendar(self.mic).session_close(pd.Timestamp(self.require_session(session))))
+        return _hours(self, session)[1]
 
     def is_half_day(self, session: date) -> bool:
         """Tell whether the session closes early."""
@@ -104,6 +104,12 @@ def _calendar(mic: str) -> exchange_calendars.ExchangeCalendar:
             start = max(pd.Timestamp(FIRST_DAY), known.bound_min() or pd.Timestamp.min)
             end = min(pd.Timestamp(LAST_DAY), known.bound_max() or pd.Timestamp.max)
             return exchange_calendars.get_calendar(mic, start=start, end=end)
+
+
+@lru_cache(maxsize=1024)  # asked for every order of a session
+def _hours(calendar: TradingCalendar, session: date) -> tuple[datetime, datetime]:
+    known, at = _calendar(calendar.mic), pd.Timestamp(calendar.require_session(session))
+    return _time(known.session_open(at)), _time(known.session_close(at))
 
 
 def _date(stamp: pd.Timestamp) -> date:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -206,3 +207,8 @@ class QualityReport:
             if finding.severity is FindingSeverity.CRITICAL:
                 reasons.setdefault(finding.symbol, finding.text)
         return {s: reasons.get(s, "quarantined") for s, v in self.symbols if v is SymbolVerdict.QUARANTINE}
+
+    def disagreeing(self) -> Decimal:
+        """Return the share of the symbols on which another provider says otherwise, 0 to 1."""
+        named = {f.symbol for f in self.findings if f.rule is Rule.DISAGREEMENT}
+        return Decimal(len(named)) / len(self.symbols) if self.symbols else Decimal(0)

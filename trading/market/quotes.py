@@ -30,6 +30,11 @@ class QuoteKind(StrEnum):
     DELAYED = "delayed"
     DELAYED_FROZEN = "delayed_frozen"
 
+    @property
+    def is_delayed(self) -> bool:
+        """Tell whether it is minutes late by contract."""
+        return self in (QuoteKind.DELAYED, QuoteKind.DELAYED_FROZEN)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:

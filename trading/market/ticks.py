@@ -1,4 +1,4 @@
-"""Ticks: single trades and changes of the best bid and ask, in the order in which they arrived.
+"""Ticks: single trades, changes of the best bid and ask, and looks at order books, in the order in which they arrived.
 
 A frame of ticks is *long*: one row per tick. Prices are raw, float64, in the currency of the instrument, sizes float64
 in units; NaN is a side that nobody quotes. Times are UTC. Rows are in order of arrival, which no time tells for sure:
@@ -14,10 +14,12 @@ from typing import Protocol
 import pandas as pd
 
 from trading.errors import TicksInvalid
+from trading.market.depth import LEVEL_COLUMNS
 
 TIME_DTYPE = "datetime64[us, UTC]"
 TRADE_COLUMNS = ("symbol", "traded_at", "received_at", "price", "size", "exchange", "conditions")
 QUOTE_COLUMNS = ("symbol", "quoted_at", "received_at", "bid", "ask", "bid_size", "ask_size", "exchange")
+DEPTH_COLUMNS = ("symbol", "received_at", *LEVEL_COLUMNS)
 
 
 class TickKind(StrEnum):
@@ -25,21 +27,34 @@ class TickKind(StrEnum):
 
     TRADES = "trades"
     QUOTES = "quotes"
+    DEPTH = "depth"  # the best levels of an order book at a moment, which is the only time it has
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns of a frame, in order."""
-        return TRADE_COLUMNS if self is TickKind.TRADES else QUOTE_COLUMNS
+        match self:
+            case TickKind.TRADES:
+                return TRADE_COLUMNS
+            case TickKind.QUOTES:
+                return QUOTE_COLUMNS
+            case TickKind.DEPTH:
+                return DEPTH_COLUMNS
 
     @property
     def time(self) -> str:
-        """Return the column of the provider's own time, by which ticks are found."""
-        return "traded_at" if self is TickKind.TRADES else "quoted_at"
+        """Return the column of the time by which ticks are found: the provider's own, where it tells one."""
+        match self:
+            case TickKind.TRADES:
+                return "traded_at"
+            case TickKind.QUOTES:
+                return "quoted_at"
+            case TickKind.DEPTH:
+                return "received_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ticks:
-    """Trades or quotes of many symbols from one source.
+    """Trades, quotes or order books of many symbols from one source.
 
     Attributes:
         frame: long frame in order of arrival, the columns of `kind` in their order. `exchange` and `conditions` are the

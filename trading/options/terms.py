@@ -11,6 +11,7 @@ import pandas as pd
 
 from trading.errors import InvalidValue
 from trading.market.corporate_actions import CashDividend
+from trading.options.chains import OptionChain
 from trading.options.vanilla import CashFlow, FloatArray, VanillaOptions
 
 _YEAR = pd.Timedelta(days=365)
@@ -117,6 +118,14 @@ class PricingTerms:
             dividend_yield=_rates(self.dividend_yield, years),
             dividends=[CashFlow(years=years_to, amount=amount) for years_to, amount in flows if years_to > 0],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeptChain:
+    """A chain in store, and the terms that it was checked by; None where they were not kept."""
+
+    chain: OptionChain
+    terms: PricingTerms | None
 
 
 def _rates(given: float | ZeroCurve, years: FloatArray) -> FloatArray:

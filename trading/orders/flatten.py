@@ -7,13 +7,15 @@ never more than its broker says is there; what no book holds is closed under `UN
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from trading.market.instruments import Instrument
+from trading.market.option_symbols import multiplier_of
+from trading.money import CENT
 from trading.orders.orders import (
     NewOrderSingle,
     Order,
@@ -102,7 +104,8 @@ def flatten_orders(
 ) -> tuple[NewOrderSingle, ...]:
     """Return the orders that close what is left, the largest exposure first, whether long or short.
 
-    A symbol without a price comes last, and by market order: how large it is nobody can say.
+    A symbol without a price comes last, and by market order: how large it is nobody can say. Where no step of the grid
+    lies in the band, it is by market order, too.
 
     Args:
         decision: name of the decision; another one makes other ids.
@@ -134,7 +137,7 @@ def flatten_orders(
 
 def _value(order: NewOrderSingle, holdings: Holdings, instruments: Mapping[str, Instrument]) -> Decimal:
     instrument = instruments.get(order.symbol)
-    multiplier = _ONE if instrument is None else instrument.multiplier
+    multiplier = multiplier_of(order.symbol) if instrument is None else instrument.multiplier
     return order.order_qty * multiplier * holdings.prices.get(order.symbol, _ZERO)
 
 
@@ -142,8 +145,10 @@ def _limit_px(side: Side, px: Decimal | None, rules: FlattenRules, instrument: I
     if rules.limit_band_pct is None or px is None:
         return None
     limit = px * (_ONE + side.sign * rules.limit_band_pct / _HUNDRED)
-    on_grid = instrument.round_to_tick(limit) if instrument is not None else limit.quantize(Decimal("0.01"))
-    return on_grid if on_grid > 0 else None
+    tick = CENT if instrument is None else instrument.tick_size
+    # Never a step beyond the band: the gate's own may end at the same price.
+    on_grid = (limit / tick).to_integral_value(ROUND_FLOOR if side is Side.BUY else ROUND_CEILING) * tick
+    return on_grid if on_grid * side.sign >= px * side.sign else None
 
 
 def _whole_lots(qty: Decimal, instrument: Instrument | None) -> Decimal:

@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from trading.market.instruments import Instrument
+from trading.money import plain
 from trading.orders.orders import Side
 from trading.positions.books import Position
-from trading.reconciliation import plain
 from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 

@@ -4,9 +4,10 @@ A pair is a stop and a limit of which one cancels the other, good till canceled;
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 
 from trading.orders.order_types import ContingencyType, PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, OrderPurpose, OrdStatus, OrdType, TimeInForce, make_cl_ord_id
@@ -30,6 +31,27 @@ class ProtectiveChange:
     send: tuple[Order, ...] = ()
     place: tuple[Protection, ...] = ()
     left_alone: Mapping[str, str]
+
+
+_STOPS = (OrdType.STOP, OrdType.STOP_LIMIT, OrdType.TRAILING_STOP)
+
+
+def without_stop(held: Mapping[str, Decimal], protective: Iterable[Order]) -> dict[str, Decimal]:
+    """Return how much of what is held no stop at the broker closes, by symbol; signed, and 0 is left out.
+
+    An UNKNOWN stop is none: nobody knows whether it rests there.
+
+    Args:
+        protective: the protective orders of the book that holds it.
+    """
+    bare = dict(held)
+    for order in protective:
+        new = order.in_force
+        rests = not order.may_be_sent and order.ord_status is not OrdStatus.UNKNOWN and new.ord_type in _STOPS
+        qty = bare.get(new.symbol, Decimal(0))
+        if rests and qty * new.side.sign < 0:
+            bare[new.symbol] = qty + new.side.sign * min(order.leaves_qty, abs(qty))
+    return {symbol: qty for symbol, qty in bare.items() if qty}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +152,26 @@ def change_protection(
     return ProtectiveChange(
         cancel=tuple(cancel), abandon=tuple(abandon), send=tuple(send), place=tuple(place), left_alone=alone
     )
+
+
+def traded_otherwise(orders: Iterable[Order], protections: Sequence[Protection], book: str) -> dict[str, str]:
+    """Return the symbols that another order than a protective one is closing or may have traded, each with the reason.
+
+    An UNKNOWN order of any book counts; of those that work, only what closes a position of this book.
+
+    Args:
+        orders: open ones of the account; what was never sent is no reason.
+    """
+    sides = {p.symbol: p.side for p in protections}
+    found = dict[str, str]()
+    others = [o for o in orders if o.new_order.purpose is not OrderPurpose.PROTECT and not o.may_be_sent]
+    for order in (o for o in others if o.ord_status is OrdStatus.UNKNOWN):
+        found |= dict.fromkeys(order.new_order.symbols, f"order {order.cl_ord_id} is UNKNOWN")
+    for order in (o for o in others if o.new_order.book == book):
+        for part in order.new_order.parts():
+            if sides.get(part.symbol) is part.side:
+                found[part.symbol] = f"order {order.cl_ord_id} is closing it"
+    return found
 
 
 def _why_alone(orders: Sequence[Order], protection: Protection | None) -> str | None:

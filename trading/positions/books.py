@@ -8,19 +8,18 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import accumulate
 from operator import itemgetter
-from types import MappingProxyType
 
 from trading.broker import CashMovement, CashMovementType
 from trading.errors import InvalidValue
 from trading.market.corporate_actions import CashDividend, CashMerger, CorporateAction, EffectiveAction, Rename, Split
+from trading.market.option_symbols import multiplier_of
 from trading.money import Money
 from trading.orders.executions import ExecutionReport, position_trades
 
-ZERO, ONE = Decimal(0), Decimal(1)
+ZERO = Decimal(0)
 COST_STEP = Decimal("1e-12")  # a share of a lot's cost is rounded to this, so that the shares add up exactly
 QTY_STEP = Decimal("1e-9")  # and a quantity after a split to this: 300 x 0.3333... are 100 shares
 _AFTER_RENAME, _TRADES = 4, 8  # in the order of one instant
-NO_MULTIPLIERS: Mapping[str, Decimal] = MappingProxyType({})
 
 
 class CostBasis(StrEnum):
@@ -101,7 +100,6 @@ def fold_books(
     movements: Sequence[CashMovement],
     actions: Sequence[EffectiveAction],
     *,
-    multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
     basis: CostBasis = CostBasis.FIFO,
 ) -> Books:
     """Return positions and cash after everything that happened, in the order of time; nothing counts twice.
@@ -109,10 +107,8 @@ def fold_books(
     At one instant corporate actions come before executions. A holding of whole shares stays whole in a split: the
     fraction is sold at 0, which books its cost as a loss, and the broker's CASH_IN_LIEU makes up for it. A rename takes
     the lots along, at their cost. A merger closes them at what it pays. A dividend and a merger move cash when the
-    broker books it, not on the ex-date.
-
-    Args:
-        multipliers: of the symbols whose multiplier is not 1; a future is booked at its full value, not by margin.
+    broker books it, not on the ex-date. No action changes an option: what becomes of the contracts on a share that is
+    split is for the broker to say, and a break of positions until it is booked.
 
     Raises:
         InvalidValue: movements in two currencies.
@@ -123,13 +119,11 @@ def fold_books(
     for movement in paid:
         if movement.symbol and movement.movement_type in (CashMovementType.DIVIDEND, CashMovementType.CASH_IN_LIEU):
             holdings.setdefault(movement.symbol, _Holding()).dividends += movement.amount.amount
-    spent = (t.signed_qty * t.px * multipliers.get(t.symbol, ONE) + t.commission for t in trades)
+    spent = (t.signed_qty * t.px * multiplier_of(t.symbol) + t.commission for t in trades)
     return Books(
         cash=_total(paid) - sum(spent, ZERO),
         due=sum((p.amount.amount for p in payments if _is_due(p, paid)), ZERO),
-        positions={
-            symbol: holding.position(symbol, multipliers.get(symbol, ONE)) for symbol, holding in holdings.items()
-        },
+        positions={symbol: holding.position(symbol) for symbol, holding in holdings.items()},
     )
 
 
@@ -140,12 +134,17 @@ def expected_payments(
     return _run(position_trades(reports), actions, CostBasis.FIFO)[1]
 
 
-def unrealized_pnl(position: Position, px: Decimal, multiplier: Decimal = ONE) -> Decimal:
+def unrealized_pnl(position: Position, px: Decimal) -> Decimal:
     """Return what closing the position at `px` would earn, before commission."""
-    return sum((lot.qty * (px - lot.px) for lot in position.lots), ZERO) * multiplier
+    return sum((lot.qty * (px - lot.px) for lot in position.lots), ZERO) * multiplier_of(position.symbol)
 
 
-def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS) -> Decimal:
+def position_value(symbol: str, qty: Decimal, px: Decimal) -> Decimal:
+    """Return what a signed quantity is worth at a price per unit: of an option, 2 contracts at 4.00 are 800."""
+    return qty * px * multiplier_of(symbol)
+
+
+def equity(books: Books, marks: Mapping[str, Decimal]) -> Decimal:
     """Return cash, what is due, and the value of all positions at `marks`, price per unit by symbol.
 
     Raises:
@@ -155,7 +154,7 @@ def equity(books: Books, marks: Mapping[str, Decimal], multipliers: Mapping[str,
     for symbol in held:
         if symbol not in marks:
             raise InvalidValue(f"mark of {symbol}", None, "a price, because it is held")
-    return books.cash + books.due + sum((qty * marks[s] * multipliers.get(s, ONE) for s, qty in held.items()), ZERO)
+    return books.cash + books.due + sum((position_value(s, qty, marks[s]) for s, qty in held.items()), ZERO)
 
 
 def _run(
@@ -305,11 +304,11 @@ class _Holding:
         for lot in lots:
             self.trade(lot.qty, lot.cost / lot.qty, lot.opened_at, CostBasis.FIFO)
 
-    def position(self, symbol: str, multiplier: Decimal) -> Position:
+    def position(self, symbol: str) -> Position:
         return Position(
             symbol=symbol,
             lots=tuple(Lot(qty=lot.qty, px=lot.cost / lot.qty, opened_at=lot.opened_at) for lot in self.lots),
-            realized_pnl=self.realized * multiplier,
+            realized_pnl=self.realized * multiplier_of(symbol),
             commission=self.commission,
             dividends=self.dividends,
         )

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from trading.errors import InvalidValue
 from trading.ledger import Target
 from trading.market.instruments import Instrument
+from trading.market.option_symbols import multiplier_of
 from trading.orders.orders import TimeInForce
 from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
@@ -153,7 +154,7 @@ def _lines(
             symbol=symbol,
             weight=Decimal(repr(float(weights.get(symbol, 0)))),
             px=px,
-            unit_value=px * instrument.multiplier if px is not None and instrument else _ZERO,
+            unit_value=_ZERO if px is None else px * (instrument.multiplier if instrument else multiplier_of(symbol)),
             lot_size=instrument.lot_size if instrument else _ONE,
             held=held.get(symbol, _ZERO),
             frozen=frozen.get(symbol) or _why_frozen(instrument, px, currency),

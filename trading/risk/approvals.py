@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from trading.errors import AnswerRefused, InvalidValue
+from trading.orders.orders import NewOrderSingle
 from trading.risk.form_fields import FormDecimal
 from trading.validation import STRICT
 
@@ -99,6 +100,15 @@ class ApprovalRules:
         if self.first_sessions is not None and sessions_before < self.first_sessions:
             return f"session {sessions_before + 1} of the first {self.first_sessions}, which need approval"
         return None
+
+
+def asks_no_more(new: NewOrderSingle, approved: NewOrderSingle) -> bool:
+    """Tell whether an amended order is no larger than what was approved, pays no more and sells for no less."""
+    sign, nothing = approved.side.sign, Decimal(0)
+    pairs = ((new.price, approved.price), (new.stop_px, approved.stop_px))
+    worse = any(px is not None and (old is None or px * sign > old * sign) for px, old in pairs)
+    trails_more = (new.peg_offset_value or nothing) > (approved.peg_offset_value or nothing)
+    return new.order_qty <= approved.order_qty and not worse and not trails_more
 
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)

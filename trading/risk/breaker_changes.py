@@ -96,6 +96,8 @@ class BreakerChange:
         symbol = f" --subject {self.subject}" if self.scope is RiskScope.INSTRUMENT else ""
         command = f"`openbell reset {self.kind}{symbol} --account {self.account} --reason TEXT`"
         by_person = f"{command} ends it" + (", given by two persons" if self.two_persons else "")
+        if self.kind is BreakerKind.WATCH_RULE:
+            return f"it ends by itself when no watch rule with an action is broken there any more, or {by_person}"
         if self.reset_rule is ResetRule.BY_ITSELF:
             return f"it ends by itself when the value is back, or {by_person}"
         if self.until is not None:
@@ -120,6 +122,7 @@ _AFTER_RESET = {
     BreakerKind.REJECTION_RATE: "only orders sent after it count then",
     BreakerKind.ORDER_RATE: "only orders sent after it count then",
     BreakerKind.SLIPPAGE: "only fills after it count then",
+    BreakerKind.WATCH_RULE: "it trips again only when a watch rule is broken anew",
 }
 _UNTIL_TOMORROW = "as long as its cause lasts, it trips again after 12 hours"
 

@@ -1,73 +1,17 @@
 """Breaker readings: the number that each breaker goes by, from what was observed of an account."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.risk.breaker_changes import BreakerChange
 from trading.risk.breakers import BreakerKind, BreakerRule, LossRule, SampleRule
-from trading.risk.equity_curve import CashFlow as CashFlow
 from trading.risk.equity_curve import Valuation, drawdown, restated
+from trading.risk.observations import FillCost, RiskObservation, Sending
 
 _ZERO, _HUNDRED, _BASIS_POINTS = Decimal(0), Decimal(100), Decimal(10_000)
 A_MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """One order that went out, and whether the broker rejected it."""
-
-    at: datetime
-    rejected: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillCost:
-    """One execution beside the price it is measured by.
-
-    Attributes:
-        value: of the execution at that price, > 0.
-        cost: how much worse it was, in account currency; < 0 when better.
-    """
-
-    at: datetime
-    value: Decimal
-    cost: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskObservation:
-    """What is seen of an account at one time; None where nobody has looked, or there is nothing to see yet.
-
-    Attributes:
-        session: whose prices the account is valued at.
-        equity: now, open positions included.
-        values: value of each position, negative when short; None where it has no price.
-        valuations: what it was worth before, oldest first.
-        flows: deposits, withdrawals and bookings by a person.
-        sendings: of the session under way, oldest first.
-        worst_break: value of the worst difference from the broker that nobody has cleared; NaN when it has no price.
-        sessions_behind: by how many the newest bars that were checked are behind.
-        reachable: whether the broker answered.
-        fills: oldest first.
-        market_returns: of the market by session, oldest first.
-        disagreeing: share of the symbols on which a second provider says otherwise, 0 to 1.
-    """
-
-    account: str
-    session: date
-    equity: Decimal | None = None
-    values: Mapping[str, Decimal | None] = field(default_factory=dict)
-    valuations: Sequence[Valuation] = ()
-    flows: Sequence[CashFlow] = ()
-    sendings: Sequence[Sending] | None = None
-    worst_break: Decimal | None = None
-    sessions_behind: int | None = None
-    reachable: bool | None = None
-    fills: Sequence[FillCost] = ()
-    market_returns: Sequence[float] = ()
-    disagreeing: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from trading.errors import InvalidValue
 from trading.risk.breaker_changes import ITSELF, BreakerChange, BreakerEvent, reading_text
-from trading.risk.breaker_readings import Reading, RiskObservation, is_over, read_breaker
+from trading.risk.breaker_readings import Reading, is_over, read_breaker
 from trading.risk.breakers import BreakerKind, BreakerRule, BreakerRules, ResetRule
+from trading.risk.observations import RiskObservation
 from trading.risk.restrictions import RestrictionKind
 
 RESET_HOLDS = timedelta(hours=12)  # of a person, over a condition that lasts: until the next session

@@ -16,7 +16,7 @@ from trading.validation import STRICT
 
 
 class BreakerKind(StrEnum):
-    """What a breaker measures; each word is the name of its rule, too."""
+    """What a breaker measures; each word but the last is the name of its rule, too."""
 
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
@@ -29,6 +29,7 @@ class BreakerKind(StrEnum):
     SLIPPAGE = "slippage"
     VOLATILITY = "volatility"
     PROVIDER_DISAGREEMENT = "provider_disagreement"
+    WATCH_RULE = "watch_rule"  # the one that has no rule here: watch rules with an action trip it
 
 
 class ResetRule(StrEnum):
@@ -53,6 +54,7 @@ UNITS = MappingProxyType(
         BreakerKind.SLIPPAGE: "basis points",
         BreakerKind.VOLATILITY: "% a year",
         BreakerKind.PROVIDER_DISAGREEMENT: "% of the symbols",
+        BreakerKind.WATCH_RULE: "in the unit of the watch rule",
     }
 )
 _AT_MOST_ALL = (

@@ -22,15 +22,17 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
+from trading.market.option_symbols import multiplier_of
 from trading.orders.order_types import PegOffsetType
 from trading.orders.orders import NewOrderSingle, Order, Side
 from trading.risk.linked_orders import LinkedQuantities
 
-_ZERO, _ONE = Decimal(0), Decimal(1)
+_ZERO = Decimal(0)
 
 
-def order_unit_value(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
+def order_unit_value(order: NewOrderSingle, mark: Decimal, multiplier: Decimal) -> Decimal:
     """Return what one unit of an order counts for: the highest of the last price, its limit, its stop and its trail.
 
     A buy may pay up to its limit. One limited below the last price is worth the last price once it is held, and a
@@ -47,9 +49,53 @@ def _trail(order: NewOrderSingle, mark: Decimal) -> Decimal:
     return mark * order.peg_offset_value / 100 if percent else order.peg_offset_value
 
 
-def order_notional(order: NewOrderSingle, mark: Decimal, multiplier: Decimal = _ONE) -> Decimal:
+def order_notional(order: NewOrderSingle, mark: Decimal, multiplier: Decimal) -> Decimal:
     """Return the value of an order as limits count it, > 0; 10 at a limit of 9.00, last price 10.00, gives 100."""
     return order.order_qty * order_unit_value(order, mark, multiplier)
+
+
+def orders_notional(
+    orders: Iterable[NewOrderSingle], marks: Mapping[str, Decimal], multipliers: Mapping[str, Decimal]
+) -> Decimal | None:
+    """Return the value of orders together, all their legs counted; None when one has no price."""
+    total = _ZERO
+    for part in (part for order in orders for part in order.parts()):
+        px = _price(marks, part.symbol)
+        if px is None:
+            return None
+        total += order_notional(part, px, multiplier_of(part.symbol, multipliers))
+    return total
+
+
+def order_in_force_notional(order: Order, marks: Mapping[str, Decimal], multipliers: Mapping[str, Decimal]) -> Decimal:
+    """Return what an order of the session counts for in the day's total, all its legs together, >= 0.
+
+    Where there is no price now, as of what another book has ordered, what was paid for it counts or its own price.
+    """
+    paid = _ZERO if order.new_order.legs else order.avg_px or _ZERO
+    return sum(
+        (
+            order_notional(part, _price(marks, part.symbol) or paid, multiplier_of(part.symbol, multipliers))
+            for part in order.in_force.parts()
+        ),
+        _ZERO,
+    )
+
+
+def held_without(held: Mapping[str, Decimal], order: Order | None) -> dict[str, Decimal]:
+    """Return what would be held had the order never been: without what it has filled of each leg."""
+    left = dict(held)
+    if order is not None:
+        meant = order.new_order
+        for part, ratio in zip(meant.parts(), meant.ratios(), strict=True):
+            left[part.symbol] = left.get(part.symbol, _ZERO) - part.side.sign * ratio * order.cum_qty
+    return left
+
+
+def _price(marks: Mapping[str, Decimal], symbol: str) -> Decimal | None:
+    """Return the last price, or None when there is none that can be used."""
+    px = marks.get(symbol)
+    return px if px is not None and px.is_finite() and px > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +147,15 @@ class SideExposure:
         )
 
 
+class _Asked(NamedTuple):
+    """The order last asked about: rules ask of it again and again, and it is mostly the next one reserved."""
+
+    order: NewOrderSingle
+    qty: Decimal
+    after: SideExposure
+    gross: Decimal
+
+
 class AccountExposure:
     """The worst case of one account, kept up to date order by order; each step costs the same however many there are.
 
@@ -118,13 +173,16 @@ class AccountExposure:
         marks: Mapping[str, Decimal],
         multipliers: Mapping[str, Decimal],
     ) -> None:
-        self._held, self._marks, self._multipliers = held, marks, multipliers
+        self._held, self._multipliers = held, multipliers
+        self._marks = {symbol: px for symbol, px in marks.items() if px.is_finite() and px > 0}
         self._sides: dict[tuple[str, Side], SideExposure] = {}
         self._linked = LinkedQuantities()
-        self.unpriced = {symbol for symbol, qty in held.items() if qty and self.mark(symbol) is None}
-        self.worst = {s: abs(qty) * self.mark_value(s) for s, qty in held.items()}
+        self._asked: _Asked | None = None
+        self.unpriced = {symbol for symbol, qty in held.items() if qty and symbol not in self._marks}
+        values = {s: self.mark_value(s) for s in held}
+        self.worst = {s: abs(qty) * values[s] for s, qty in held.items()}
         self.gross = sum(self.worst.values(), _ZERO)
-        long = sum((qty * self.mark_value(s) for s, qty in held.items()), _ZERO)
+        long = sum((qty * values[s] for s, qty in held.items()), _ZERO)
         self.net = {Side.BUY: long, Side.SELL: -long}
         for order in working:
             for part, ratio in zip(order.in_force.parts(), order.in_force.ratios(), strict=True):
@@ -139,8 +197,7 @@ class AccountExposure:
 
     def mark(self, symbol: str) -> Decimal | None:
         """Return the last price, or None when there is none that can be used."""
-        px = self._marks.get(symbol)
-        return px if px is not None and px.is_finite() and px > 0 else None
+        return self._marks.get(symbol)
 
     def unit_value(self, order: NewOrderSingle) -> Decimal:
         """Return what one unit of the order counts for; 0 when its symbol has no price."""
@@ -153,10 +210,13 @@ class AccountExposure:
 
     def after(self, order: NewOrderSingle, qty: Decimal) -> tuple[SideExposure, Decimal]:
         """Return the order's side of its symbol, and gross exposure, as if `qty` of the order were working."""
-        old = self.before(order)
-        new = old.with_order(self._linked.added(order, qty), self.unit_value(order))
-        other = self.side(order.symbol, order.side.opposite).value
-        return new, self.gross + max(new.value, other) - max(old.value, other)
+        asked = self._asked
+        if asked is None or asked.order is not order or asked.qty is not qty:
+            old = self.before(order)
+            new = old.with_order(self._linked.added(order, qty), self.unit_value(order))
+            other = self.side(order.symbol, order.side.opposite).value
+            asked = self._asked = _Asked(order, qty, new, self.gross + max(new.value, other) - max(old.value, other))
+        return asked.after, asked.gross
 
     def reserve(self, order: NewOrderSingle, qty: Decimal) -> None:
         """Count `qty` of the order as working from now on."""
@@ -167,6 +227,7 @@ class AccountExposure:
             self.unpriced.add(symbol)
         old = self.before(order)
         new, gross = self.after(order, qty)
+        self._asked = None
         self.net[order.side] += new.furthest - old.furthest
         self.worst[symbol] = self.worst.get(symbol, _ZERO) + gross - self.gross
         self._sides[symbol, order.side], self.gross = new, gross
@@ -192,4 +253,4 @@ class AccountExposure:
 
     def multiplier(self, symbol: str) -> Decimal:
         """Return the cash value of a price of 1 for a quantity of 1."""
-        return self._multipliers.get(symbol, _ONE)
+        return multiplier_of(symbol, self._multipliers)

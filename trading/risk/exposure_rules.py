@@ -172,7 +172,7 @@ def measures(tally: Tally, asked: Proposal) -> Refusal | None:
     breach = tally.portfolio.breach(asked.order.symbol, tally.signed_value(asked))
     if breach is None:
         return None
-    return Refusal(RefusalCode(breach.code.value), breach.limit, breach.after, breach.text, breach.before)
+    return Refusal(breach.code, breach.limit, breach.after, breach.text, breach.before)
 
 
 def _opening(asked: Proposal) -> Decimal:

@@ -2,35 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol, Self
 
+from trading.market.calendars import TradingCalendar
 from trading.risk.approvals import ApprovalTerms
 from trading.risk.limits import RiskLimits
+from trading.risk.measure_limits import MeasureBreach
 from trading.risk.trading_facts import BrokerMargin, TradingFacts
-
-
-class MeasureBreachLike(Protocol):
-    """One measure that an order would make worse and beyond its limit; the values bear their units."""
-
-    @property
-    def code(self) -> StrEnum: ...  # noqa: D102
-    @property
-    def limit(self) -> str: ...  # noqa: D102
-    @property
-    def before(self) -> str: ...  # noqa: D102
-    @property
-    def after(self) -> str: ...  # noqa: D102
-    @property
-    def text(self) -> str: ...  # noqa: D102
 
 
 class PortfolioMeasures(Protocol):
     """The measures of a whole portfolio, kept up to date order by order."""
 
-    def breach(self, symbol: str, signed_value: float) -> MeasureBreachLike | None:
+    def breach(self, symbol: str, signed_value: float) -> MeasureBreach | None:
         """Return the first measure that the order would make worse and beyond its limit, or None."""
         ...
 
@@ -55,7 +41,7 @@ class RiskInputs:
         margin: what the broker says of margin; None counts all by `margin_rate_pct`.
         market_volatility_pct: annualised volatility of `market_benchmark`, in per cent; None when not known.
         closes_at: end of the regular session that the orders are for; None when not known.
-        day_trades_since: the first of the five sessions that day trades count in; None counts the ten days before.
+        calendar: whose days and sessions day trades count in; None counts the days of UTC, and ten of them.
         portfolio: measures that have limits, of the account without the orders that are to be judged; None when none
             has. It is copied before anything is counted.
         approval: when a person must approve the orders; None: no person is asked.
@@ -70,8 +56,12 @@ class RiskInputs:
     margin: BrokerMargin | None = None
     market_volatility_pct: Decimal | None = None
     closes_at: datetime | None = None
-    day_trades_since: date | None = None
+    calendar: TradingCalendar | None = None
     portfolio: PortfolioMeasures | None = None
     approval: ApprovalTerms | None = None
     stated: Mapping[str, Decimal] | None = None
     currency: str = "USD"
+
+    def multipliers(self) -> dict[str, Decimal]:
+        """Return the cash value of a price of 1 for a quantity of 1, of each symbol whose instrument is known."""
+        return {s: known.instrument.multiplier for s, known in self.facts.items() if known.instrument is not None}

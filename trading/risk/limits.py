@@ -94,11 +94,16 @@ class RiskLimits:
             gt=0,
             le=100,
             description="Largest gap of bid and ask, in per cent of their middle: 0.05 is 0.05 %, five basis points. "
-            "A symbol without a quote is refused.",
+            "Quotes come from trade-session's `feed`; a symbol without a usable one is refused.",
         ),
     ] = None
     max_quote_age_seconds: Annotated[
-        int | None, Field(gt=0, description="Oldest quote, in seconds. A symbol without a quote is refused.")
+        int | None,
+        Field(
+            gt=0,
+            description="Oldest quote, in seconds. Quotes come from trade-session's `feed`; a symbol without a usable "
+            "one is refused.",
+        ),
     ] = None
     buying_power_multiple: Annotated[
         FormDecimal,
@@ -189,6 +194,11 @@ class RiskLimits:
             self._check_scope(scoped)
 
     @property
+    def need_quotes(self) -> bool:
+        """Tell whether a limit is set that needs quotes."""
+        return self.max_spread_pct is not None or self.max_quote_age_seconds is not None
+
+    @property
     def need_history(self) -> bool:
         """Tell whether a limit is set that needs bars of the last sessions."""
         needing = (
@@ -198,6 +208,11 @@ class RiskLimits:
             self.max_market_volatility_pct,
         )
         return any(limit is not None for limit in needing)
+
+    @property
+    def need_margin(self) -> bool:
+        """Tell whether a limit is set that needs margin."""
+        return self.max_margin_pct is not None
 
     def _check_scope(self, scoped: ScopedLimits) -> None:
         sectors = [sector.name for sector in self.sectors]

@@ -2,30 +2,15 @@
 
 from dataclasses import dataclass as plain_dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from trading.risk.form_fields import FormDecimal, PerCent, per_cent_from
+from trading.risk.refusals import RefusalCode
 from trading.risk.tail_measures import TailMethod
 from trading.validation import STRICT
-
-
-class MeasureCode(StrEnum):
-    """Which measure refused an order; these words never change their meaning."""
-
-    NOT_MEASURED = "NOT_MEASURED"  # what it adds to, or equity, has no measure
-    MAX_VAR = "MAX_VAR"
-    MAX_EXPECTED_SHORTFALL = "MAX_EXPECTED_SHORTFALL"
-    MAX_STRESS_LOSS = "MAX_STRESS_LOSS"
-    MAX_DRAWDOWN = "MAX_DRAWDOWN"
-    MAX_BETA = "MAX_BETA"
-    MAX_LIQUIDITY_DAYS = "MAX_LIQUIDITY_DAYS"
-    MAX_DELTA = "MAX_DELTA"
-    MAX_GAMMA = "MAX_GAMMA"
-    MAX_VEGA = "MAX_VEGA"
 
 
 def _fraction(value: float) -> float:
@@ -139,7 +124,7 @@ class MeasureBreach:
         text: one sentence for a person.
     """
 
-    code: MeasureCode
+    code: RefusalCode
     symbol: str
     limit: str
     before: str
@@ -156,7 +141,7 @@ class MeasureUse:
         scenario: which stress scenario is the worst; empty for other measures.
     """
 
-    code: MeasureCode
+    code: RefusalCode
     limit: float
     value: float
     unit: str

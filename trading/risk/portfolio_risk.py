@@ -15,6 +15,7 @@ lowers the measure and leaves the worst as it is; one that only closes is refuse
 a limit can always get out.
 
 What is held or ordered without a measure counts as lost whole, whichever way it stands, and nothing may be added to it.
+An option without a measure may lose more than it is worth: beside it nothing may be added at all.
 """
 
 import copy
@@ -25,17 +26,18 @@ from typing import NamedTuple
 import numpy as np
 
 from trading.errors import InvalidValue
-from trading.risk.measure_limits import MeasureBreach, MeasureCode, MeasureLimits, MeasureUse
+from trading.risk.measure_limits import MeasureBreach, MeasureLimits, MeasureUse
 from trading.risk.measure_texts import breach_of, drawdown_breach, in_unit, limit_of, not_measured, unit_of
 from trading.risk.portfolio_sums import Book, Sides, Sums
+from trading.risk.refusals import RefusalCode
 from trading.risk.risk_model import STRESS, RiskModel
 from trading.risk.tail_measures import TailMethod, TailRisk, tail_risk
 
 _SLACK = 1e-9  # sums of floats differ in the last digits by the order in which they were made
-_LINEAR = (MeasureCode.MAX_BETA, MeasureCode.MAX_DELTA, MeasureCode.MAX_GAMMA, MeasureCode.MAX_VEGA)
-_LOSES_WHOLE = (MeasureCode.MAX_BETA, MeasureCode.MAX_DELTA)  # what has no row has a beta and a delta of its value
+_LINEAR = (RefusalCode.MAX_BETA, RefusalCode.MAX_DELTA, RefusalCode.MAX_GAMMA, RefusalCode.MAX_VEGA)
+_LOSES_WHOLE = (RefusalCode.MAX_BETA, RefusalCode.MAX_DELTA)  # what has no row has a beta and a delta of its value
 
-Amounts = dict[MeasureCode, float]  # in account currency
+Amounts = dict[RefusalCode, float]  # in account currency
 
 
 class _Asked(NamedTuple):
@@ -87,8 +89,8 @@ class PortfolioRisk:
             )
         self._model, self._limits, self._equity, self._currency = model, limits, equity, currency
         self._drawdown = drawdown
-        self._most = {code: most for code in MeasureCode if (most := limit_of(limits, code)) is not None}
-        self._wants_row = bool(self._most.keys() - {MeasureCode.MAX_DRAWDOWN, MeasureCode.MAX_LIQUIDITY_DAYS})
+        self._most = {code: most for code in RefusalCode if (most := limit_of(limits, code)) is not None}
+        self._wants_row = bool(self._most.keys() - {RefusalCode.MAX_DRAWDOWN, RefusalCode.MAX_LIQUIDITY_DAYS})
         self._root = math.sqrt(limits.horizon_sessions)
         self._sides = {symbol: Sides(held=value) for symbol, value in held.items() if value}
         self._sums = Sums.of_held(model, self._sides)
@@ -111,11 +113,11 @@ class PortfolioRisk:
     def before(self) -> tuple[MeasureUse, ...]:
         """Return how much of each limit that is set is used, in the worst case of the working orders."""
         uses = [self._use(code, value) for code, value in self._now.items()]
-        if MeasureCode.MAX_DRAWDOWN in self._most and self._drawdown is not None:
+        if RefusalCode.MAX_DRAWDOWN in self._most and self._drawdown is not None:
             uses.append(self._drawdown_use(self._drawdown))
-        if MeasureCode.MAX_LIQUIDITY_DAYS in self._most:
+        if RefusalCode.MAX_LIQUIDITY_DAYS in self._most:
             days = max((self._days(s, side.worst) for s, side in self._sides.items()), default=0.0)
-            uses.append(self._use(MeasureCode.MAX_LIQUIDITY_DAYS, days))
+            uses.append(self._use(RefusalCode.MAX_LIQUIDITY_DAYS, days))
         return tuple(uses)
 
     def after(self, symbol: str, signed_value: float) -> tuple[MeasureUse, ...]:
@@ -174,17 +176,19 @@ class PortfolioRisk:
         """Return why a position may not grow at all, or not to that size."""
         if self._wants_row and symbol not in self._model.index:
             return not_measured(symbol, "it", self._why(symbol))
-        if MeasureCode.MAX_DRAWDOWN in self._most:
+        if self._wants_row and (option := next((s for s in self._sides if s in self._model.unbounded), None)):
+            return not_measured(symbol, f"what {option} may lose", self._why(option))
+        if RefusalCode.MAX_DRAWDOWN in self._most:
             if self._drawdown is None:
                 return not_measured(symbol, "the fall of equity from its peak", "the peak is not known")
             use = self._drawdown_use(self._drawdown)
             if use.value > use.limit * (1 + _SLACK):
                 return drawdown_breach(symbol, use)
-        if MeasureCode.MAX_LIQUIDITY_DAYS in self._most:
+        if RefusalCode.MAX_LIQUIDITY_DAYS in self._most:
             days = self._days(symbol, new.worst)
             if not math.isfinite(days):
                 return not_measured(symbol, "the time to sell it", "its usual volume is not known")
-            code = MeasureCode.MAX_LIQUIDITY_DAYS
+            code = RefusalCode.MAX_LIQUIDITY_DAYS
             if self._beyond(code, days):
                 before = self._use(code, self._days(symbol, old.worst))
                 return breach_of(symbol, self._limits, before, self._use(code, days))
@@ -194,10 +198,10 @@ class PortfolioRisk:
         """Return the largest amount that each measure may come to, whichever orders are filled."""
         found: Amounts = {}
         lost = sums.adding.lost
-        if MeasureCode.MAX_VAR in self._most or MeasureCode.MAX_EXPECTED_SHORTFALL in self._most:
+        if RefusalCode.MAX_VAR in self._most or RefusalCode.MAX_EXPECTED_SHORTFALL in self._most:
             found |= self._tails(self._worst_tail(sums), lost)
-        if MeasureCode.MAX_STRESS_LOSS in self._most:
-            found[MeasureCode.MAX_STRESS_LOSS] = lost + _largest_loss(sums.low)
+        if RefusalCode.MAX_STRESS_LOSS in self._most:
+            found[RefusalCode.MAX_STRESS_LOSS] = lost + _largest_loss(sums.low)
         for column, code in enumerate(_LINEAR):
             if code in self._most:
                 amount = max(-float(sums.low[column]), float(sums.high[column]))
@@ -212,13 +216,13 @@ class PortfolioRisk:
         return TailRisk(*map(max, zip(filled, adding, strict=True)))
 
     def _tails(self, tail: TailRisk, lost: float) -> Amounts:
-        both = (MeasureCode.MAX_VAR, MeasureCode.MAX_EXPECTED_SHORTFALL)
+        both = (RefusalCode.MAX_VAR, RefusalCode.MAX_EXPECTED_SHORTFALL)
         return {c: self._root * max(x, 0.0) + lost for c, x in zip(both, tail, strict=True) if c in self._most}
 
-    def _beyond(self, code: MeasureCode, amount: float) -> bool:
+    def _beyond(self, code: RefusalCode, amount: float) -> bool:
         return in_unit(code, amount, self._equity) > self._most[code] * (1 + _SLACK)
 
-    def _lowers(self, code: MeasureCode, symbol: str, value: float, sides: Sides) -> bool:
+    def _lowers(self, code: RefusalCode, symbol: str, value: float, sides: Sides) -> bool:
         """Tell whether a measure does not rise, neither on what is held nor when all orders are filled."""
         for book, position in ((self._sums.held, sides.held), (self._sums.filled, sides.filled)):
             before = self._of_book(code, book)
@@ -227,8 +231,8 @@ class PortfolioRisk:
                 return False
         return True
 
-    def _of_book(self, code: MeasureCode, book: Book) -> float:
-        if code is MeasureCode.MAX_STRESS_LOSS:
+    def _of_book(self, code: RefusalCode, book: Book) -> float:
+        if code is RefusalCode.MAX_STRESS_LOSS:
             return book.lost + _largest_loss(book.linear)
         if code in _LINEAR:
             amount = abs(float(book.linear[_LINEAR.index(code)]))
@@ -242,17 +246,17 @@ class PortfolioRisk:
             return math.inf if value else 0.0
         return abs(value) / (daily * float(self._limits.participation_pct) / 100)
 
-    def _use(self, code: MeasureCode, amount: float, sums: Sums | None = None) -> MeasureUse:
+    def _use(self, code: RefusalCode, amount: float, sums: Sums | None = None) -> MeasureUse:
         return MeasureUse(
             code=code,
             limit=self._most[code],
             value=in_unit(code, amount, self._equity),
             unit=unit_of(code, self._currency),
-            scenario=self._crisis(sums or self._sums) if code is MeasureCode.MAX_STRESS_LOSS else "",
+            scenario=self._crisis(sums or self._sums) if code is RefusalCode.MAX_STRESS_LOSS else "",
         )
 
     def _drawdown_use(self, drawdown: float) -> MeasureUse:
-        code = MeasureCode.MAX_DRAWDOWN
+        code = RefusalCode.MAX_DRAWDOWN
         return MeasureUse(code=code, limit=self._most[code], value=100 * drawdown, unit="% below the peak")
 
     def _crisis(self, sums: Sums) -> str:

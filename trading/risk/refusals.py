@@ -134,9 +134,9 @@ def _of_orders() -> dict[RefusalCode, tuple[str, str, str]]:
     return {
         c.NO_PRICE: ("There is no last price to value it, or what is held, by.", "none", "Mend the symbol's bars."),
         c.NO_QUOTE: (
-            "A limit on quotes is set, and there is no quote with both sides and a time.",
+            "A limit on quotes is set, and no quote to hold against it: two-sided and, for its age, with a time.",
             "`max_spread_pct`, `max_quote_age_seconds`",
-            "Give the gate quotes, or leave the limit out.",
+            "Name a market feed in `feed` of trade-session, do what the text says of it, or leave the limit out.",
         ),
         c.NO_FACTS: (
             "A limit needs a number that is not known: volume, volatility, correlation, margin or hours.",

@@ -48,6 +48,7 @@ class SymbolFacts:
         daily_value: usual value traded in a day, in account currency, > 0; None when not known.
         duration_years: modified duration of a bond fund, or None.
         option: what prices it, when it is one.
+        not_priced: why nothing prices it, although it is one.
     """
 
     sector: str = ""
@@ -55,6 +56,7 @@ class SymbolFacts:
     daily_value: float | None = None
     duration_years: float | None = None
     option: OptionPosition | None = None
+    not_priced: str = ""
 
     def __post_init__(self) -> None:
         for name in ("daily_value", "duration_years"):
@@ -76,6 +78,7 @@ class RiskModel:
         daily_values: usual value traded in a day, of the symbols of which it is known, with or without a row.
         scenarios: names of the stress scenarios.
         unmeasured: symbols without a row, each with the reason.
+        unbounded: those of them that are options: they may lose more than they are worth, and move more than they cost.
     """
 
     index: Mapping[str, int]
@@ -84,6 +87,7 @@ class RiskModel:
     daily_values: Mapping[str, float]
     scenarios: tuple[str, ...]
     unmeasured: Mapping[str, str] = field(default_factory=dict)
+    unbounded: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -118,6 +122,7 @@ class RiskModel:
             daily_values=_daily_values(known),
             scenarios=names,
             unmeasured=dict(history.unmeasured) | rows.unmeasured,
+            unbounded=_options(known) - {*rows.symbols},
         )
 
     @classmethod
@@ -133,6 +138,7 @@ class RiskModel:
             daily_values=_daily_values(known),
             scenarios=names,
             unmeasured=dict.fromkeys((*history.symbols, *known), why) | dict(history.unmeasured),
+            unbounded=_options(known),
         )
 
     def values(self, held: Mapping[str, float]) -> FloatArray:
@@ -160,9 +166,10 @@ class _Rows:
         stresses: tuple[StressScenario, ...],
     ) -> None:
         options = {symbol: fact.option for symbol, fact in known.items() if fact.option is not None}
-        self.symbols = [symbol for symbol in history.symbols if symbol not in options]
-        self.unmeasured: dict[str, str] = {}
-        plain = np.array([symbol not in options for symbol in history.symbols], dtype=np.bool_)
+        self.unmeasured = {symbol: fact.not_priced for symbol, fact in known.items() if fact.not_priced}
+        shares = {*history.symbols} - _options(known)
+        self.symbols = [symbol for symbol in history.symbols if symbol in shares]
+        plain = np.array([symbol in shares for symbol in history.symbols], dtype=np.bool_)
         returns = np.ascontiguousarray(history.returns.T)[plain]
         linear = np.array(
             [
@@ -189,7 +196,11 @@ class _Rows:
                 self.unmeasured[symbol] = f"its underlying {option.underlying} has no history"
                 continue
             under = rows[option.underlying]
-            row = _option_row(option, returns[under], linear[under, STRESS:].tolist(), market, stresses)
+            try:
+                row = _option_row(option, returns[under], linear[under, STRESS:].tolist(), market, stresses)
+            except InvalidValue as exc:  # early exercise that needs QuantLib, where it is not installed
+                self.unmeasured[symbol] = str(exc)
+                continue
             if not (np.isfinite(row.returns).all() and np.isfinite(row.linear).all()):
                 self.unmeasured[symbol] = "its model has no price for it in some scenario"
                 continue
@@ -209,6 +220,10 @@ def _option_row(
     moves = [option.shocked(shock, scenario) for shock, scenario in zip(shocks, stresses, strict=True)]
     beta = float(betas(earned[:, None], market)[0])
     return _Row(earned, np.array([beta, *option.greeks_per_value(), *moves]))
+
+
+def _options(known: Mapping[str, SymbolFacts]) -> frozenset[str]:
+    return frozenset(symbol for symbol, fact in known.items() if fact.option is not None or fact.not_priced)
 
 
 def _daily_values(known: Mapping[str, SymbolFacts]) -> dict[str, float]:

@@ -30,7 +30,7 @@ class RiskState:
         traded_today: cl_ord_id, symbol and side of each order that something was executed of today.
         halted: why trading is stopped, or None.
         blocked: symbols whose bars did not pass, each with the reason.
-        multipliers: of instruments whose multiplier is not 1, where `facts` do not say.
+        multipliers: of instruments whose multiplier is not 1, where neither `facts` nor the symbol tell.
         restrictions: what tripped breakers forbid.
         books: signed quantity per symbol of each strategy book that a limit or restriction names.
         facts, margin, market_volatility_pct, closes_at, portfolio: as in `RiskInputs`.

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from trading.risk.refusals import RefusalCode
 from trading.risk.tally import HUNDRED, Proposal, Refusal, Tally
+from trading.risk.trading_facts import TradingFacts
 
 
 def has_price(tally: Tally, asked: Proposal) -> Refusal | None:
@@ -32,23 +33,34 @@ def quoted(tally: Tally, asked: Proposal) -> Refusal | None:
     widest, oldest = tally.limits.max_spread_pct, tally.limits.max_quote_age_seconds
     if widest is None and oldest is None:
         return None
-    order = asked.order
-    quote = tally.facts(order.symbol).quote
+    order, quote = asked.order, tally.facts(asked.order.symbol).quote
     bid, ask, at = (None, None, None) if quote is None else (quote.bid, quote.ask, quote.quoted_at)
-    if bid is None or ask is None or at is None or not 0 < bid <= ask:
-        text = (
-            f"{order.symbol} has no quote of two sides with a time, and max_spread_pct or max_quote_age_seconds is set."
-        )
-        return Refusal(RefusalCode.NO_QUOTE, "a quote", f"bid {bid}, ask {ask}, at {at}", text)
-    age = (order.transact_time - at).total_seconds()
-    if oldest is not None and age > oldest:
-        text = f"The quote of {order.symbol} is {age:,.0f} seconds old; {oldest} seconds is the most."
-        return Refusal(RefusalCode.MAX_QUOTE_AGE, f"{oldest} seconds", f"{age:,.0f} seconds", text)
+    told = f"bid {bid}, ask {ask}, at {at}"
+    if quote is None or bid is None or ask is None or not 0 < bid <= ask:
+        return _no_quote(order.symbol, tally.facts(order.symbol), told)
+    if oldest is not None:
+        if at is None:
+            return _no_quote(order.symbol, tally.facts(order.symbol), told)
+        age = (max(order.transact_time, quote.received_at or order.transact_time) - at).total_seconds()
+        if age > oldest:
+            text = f"The quote of {order.symbol} is {age:,.0f} seconds old; {oldest} seconds is the most."
+            return Refusal(RefusalCode.MAX_QUOTE_AGE, f"{oldest} seconds", f"{age:,.0f} seconds", text)
     spread = (ask - bid) * 2 * HUNDRED / (ask + bid)
     if widest is not None and spread > widest:
         text = f"The spread of {order.symbol}, {bid} to {ask}, is {spread:.4f} %; {widest} % is the most."
         return Refusal(RefusalCode.MAX_SPREAD, f"{widest} %", f"{spread:.4f} %", text)
     return None
+
+
+def _no_quote(symbol: str, facts: TradingFacts, value: str) -> Refusal:
+    text = f"{symbol} has no quote to hold against max_spread_pct or max_quote_age_seconds"
+    if facts.quote is not None:
+        text += f" ({value}): wait for a whole one, or name a feed that gives it."
+    elif facts.why_no_quote:
+        text += f": {facts.why_no_quote}."
+    else:
+        text += ": name a market feed in `feed` of trade-session, or leave these limits out."
+    return Refusal(RefusalCode.NO_QUOTE, "a quote", value, text)
 
 
 def order_size(tally: Tally, asked: Proposal) -> Refusal | None:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from trading.market.instruments import Option
-from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus, Side
+from trading.orders.orders import NewOrderSingle, OrderPurpose, OrdStatus
+from trading.risk.day_trades import count_day_trades
 from trading.risk.exposure import AccountExposure, SideExposure
 from trading.risk.limits import RiskLimits
 from trading.risk.refusals import RefusalCode
@@ -92,9 +93,7 @@ class Tally:
         for part in (part for order in self.state.working for part in order.in_force.parts()):
             traded.add((part.cl_ord_id, part.symbol, part.side))
         self.trades_today = Counter((symbol, side) for _, symbol, side in traded)
-        sold = {s: count for (s, side), count in self.trades_today.items() if side is Side.SELL}
-        self.day_trades = self.state.day_trades_before
-        self.day_trades += sum(min(count, self.trades_today[s, Side.BUY]) for s, count in sold.items())
+        self.day_trades = self.state.day_trades_before + count_day_trades(traded)
 
     def _count_scopes(self, multipliers: dict[str, Decimal]) -> None:
         limits, state = self.limits, self.state

@@ -17,6 +17,7 @@ from adapters.ib.broker import IbBroker
 from adapters.ib.ib_settings import IbSettings, Role
 from adapters.ib.session_states import SessionTransition
 from adapters.ib.sessions import Sessions
+from adapters.request_budget import RequestBudget
 from adapters.sql.engine import make_engine
 from ib_gateway.gateway import Gateway
 from ib_gateway.gateway_settings import GatewaySettings
@@ -90,13 +91,14 @@ class Desk:
     def settings(self, **patience: Any) -> IbSettings:
         return IbSettings(**{**QUICK, "port": self.gateway.port, **patience})
 
-    def broker(self, role: Role = Role.TRADER, **patience: Any) -> IbBroker:
+    def broker(self, role: Role = Role.TRADER, budget: RequestBudget | None = None, **patience: Any) -> IbBroker:
         return IbBroker(
             self.engine,
             account=ACCOUNT,
             settings=self.settings(**patience),
             now=self.clock,
             role=role,
+            budget=budget,
             on_transition=self.transitions.append,
             sessions=self.sessions[-1],
         )

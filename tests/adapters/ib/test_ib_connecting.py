@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,15 +111,17 @@ async def test_a_library_that_is_not_installed_is_named_with_its_extra(desk: Des
 @asynccontextmanager
 async def a_server(*said: bytes, answers: bool = True) -> AsyncIterator[int]:
     """Listen on a port, and say those bytes to whoever has said something."""
-    done = asyncio.Event()
+    done, serving = asyncio.Event(), set[asyncio.Task[Any] | None]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         if answers:
             await reader.read(1)
         for one in said:
             writer.write(one)
         await done.wait()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -126,7 +129,8 @@ async def a_server(*said: bytes, answers: bool = True) -> AsyncIterator[int]:
     finally:
         done.set()
         server.close()
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*filter(None, serving), return_exceptions=True)  # the other side may be gone
 
 
 async def test_a_gateway_that_takes_the_connection_and_never_answers_is_given_up(desk: Desk):

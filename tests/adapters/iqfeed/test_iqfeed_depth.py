@@ -159,13 +159,32 @@ async def test_an_empty_book_is_subscribed(server: IqfeedServer, stocks: IqfeedD
         f"8,{FUTURE},X,2938.25,65,11,2,20:31:04.876740,2019-04-23,",
         f"8,{FUTURE},B,2938.25,-1,11,2,20:31:04.876740,2019-04-23,",
         f"4,{FUTURE},,NSDQ,B,1,nan,,4,11:33:27.030724,2022-04-01,",
-        "8",
-        "E,!SYNTAX_ERROR!,",
-        "U,INVALID,RESPONSE",
         f"S,CLEAR DEPTH,{FUTURE},Z,",
+        "8",
     ],
 )
-async def test_a_line_that_cannot_be_read_changes_no_book(server: IqfeedServer, depth: IqfeedDepth, line: str):
+async def test_a_book_of_which_a_change_cannot_be_read_is_gone_until_it_is_subscribed_anew(
+    server: IqfeedServer, depth: IqfeedDepth, line: str
+):
+    await depth.subscribe([FUTURE])
+    await until(lambda: len(depth.books()[FUTURE].asks) == 10)
+
+    await server.say(Port.LEVEL2, line)
+    await until(lambda: depth.strange_lines)
+    await server.change_depth(FUTURE, a_level("B", 299999, 4))
+    await server.say(Port.LEVEL2, "E,!SYNTAX_ERROR!,")
+    await until(lambda: depth.strange_lines == 2)
+    given_up = depth.books()[FUTURE]
+    await depth.unsubscribe([FUTURE])
+    await depth.subscribe([FUTURE])
+    await until(lambda: len(depth.books()[FUTURE].asks) == 10)
+
+    assert (given_up.bids, given_up.asks, given_up.error) == ((), (), "a change of it could not be read")
+    assert (len(depth.books()[FUTURE].bids), depth.books()[FUTURE].error) == (10, "")
+
+
+@pytest.mark.parametrize("line", ["E,!SYNTAX_ERROR!,", "U,INVALID,RESPONSE"])
+async def test_a_line_of_no_book_changes_none(server: IqfeedServer, depth: IqfeedDepth, line: str):
     await depth.subscribe([FUTURE])
     await until(lambda: len(depth.books()[FUTURE].asks) == 10)
     before = depth.books()

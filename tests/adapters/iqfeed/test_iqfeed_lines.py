@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from adapters.iqfeed.level2 import IqfeedDepth
 from adapters.iqfeed.lines import LINE_LIMIT, Lines
 from iqfeed_server.faults import Port
 from iqfeed_server.market import Level, Tick
+from trading.errors import UnknownSymbol
 
 MESSAGES = (
     b"S,CURRENT UPDATE FIELDNAMES,Symbol,Bid,Ask,Bid Size,Ask Size,Most Recent Trade,Most Recent Trade Size,Delay",
@@ -70,6 +72,10 @@ async def _quoted_after(sent: bytes) -> int:
             await server.send_raw(port, sent)
         server.market.set_tick("AAPL", Tick(bid=18825, ask=18836, bid_size=1, ask_size=1, last=18835, last_size=1))
         await server.tell_quotes("AAPL")
+        with suppress(UnknownSymbol):
+            await depth.subscribe(["NOSUCH"])  # once that is answered, all before it was heard
+        await depth.unsubscribe(["@ES#"])  # a line that cannot be read has cost the book
+        await depth.subscribe(["@ES#"])
         await server.change_depth("@ES#", Level(side="B", price=1, size=77, orders=1, maker=""))
         await until(lambda: quotes.quotes()["AAPL"].last == 188.35)
         await until(lambda: depth.books()["@ES#"].bids[-1].size == 77)

@@ -9,11 +9,14 @@ import pytest
 
 from adapters.sql.audit import first_broken_entry
 from tests.adapters.sql.sql_desk import SqlLedger, a_decision, failing_at
-from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order, a_trade
+from tests.builders import ACCOUNT, DECIDED, SESSION, a_new_order, a_report, a_trade
 from trading.errors import AnswerRefused, InvalidValue, NotApproved, TradingError
 from trading.ledger import Lease
-from trading.orders.orders import OrderCancelReplaceRequest, OrderPurpose, Side
+from trading.orders.executions import ExecType
+from trading.orders.orders import NewOrderSingle, OrderCancelReplaceRequest, OrderPurpose, OrdType, Side
 from trading.risk.approvals import ApprovalRules, ApprovalTerms, ApprovalVerdict, ApprovalWhen
+from trading.risk.inputs import RiskInputs
+from trading.risk.limits import RiskLimits
 
 MINUTE = timedelta(minutes=1)
 IN_TIME, DEADLINE = DECIDED + 5 * MINUTE, DECIDED + 15 * MINUTE
@@ -181,21 +184,75 @@ def test_a_decision_that_waits_for_nobody_cannot_be_approved(ledger):
         answer(ledger)
 
 
-def test_an_approved_order_does_not_grow_beyond_what_was_approved(ledger):
-    lease = asked(ledger)
-    answer(ledger)
-    larger = OrderCancelReplaceRequest(
-        cl_ord_id="t-1:r1",
+def a_limit(side: Side = Side.BUY) -> NewOrderSingle:
+    """Return an order for 100 at 10.00, the last price."""
+    return a_new_order(ord_type=OrdType.LIMIT, side=side, price=Decimal(10))
+
+
+def at_work(ledger: SqlLedger, lease: Lease) -> None:
+    """Let the broker take t-1."""
+    ledger.journal.mark_sending(lease, ["t-1"], IN_TIME)
+    ledger.journal.record([a_report(ExecType.NEW)])
+
+
+def amend(ledger: SqlLedger, lease: Lease, qty: int = 100, px: str = "10", **rules) -> bool:
+    """Amend t-1 under these rules, and tell whether the gate let it."""
+    request = OrderCancelReplaceRequest(
+        cl_ord_id="t-1-r1",
         orig_cl_ord_id="t-1",
         account=ACCOUNT,
-        order_qty=Decimal(101),
-        price=None,
-        stop_px=None,
+        order_qty=Decimal(qty),
+        price=Decimal(px),
         transact_time=IN_TIME,
     )
+    terms = ApprovalTerms(rules=ApprovalRules(**rules), asked_at=IN_TIME) if rules else None
+    inputs = RiskInputs(limits=RiskLimits(), marks={"AAPL": Decimal(10), "MSFT": Decimal(10)}, approval=terms)
+    return ledger.journal.intend_replace(lease, request, inputs).accepted
 
-    with pytest.raises(NotApproved, match="t-1:r1"):
-        ledger.journal.intend_replace(lease, larger, None)
+
+@pytest.mark.parametrize(
+    ("side", "qty", "px"), [(Side.BUY, 101, "10"), (Side.BUY, 100, "10.01"), (Side.SELL, 100, "9.99")]
+)
+def test_an_approved_order_asks_no_more_than_what_was_approved(ledger, side, qty, px):
+    lease = asked(ledger, a_limit(side))
+    answer(ledger)
+    at_work(ledger, lease)
+
+    with pytest.raises(NotApproved, match="t-1-r1"):
+        amend(ledger, lease, qty, px)
+
+    assert ledger.count("order_request") == 0
+
+
+@pytest.mark.parametrize(("side", "px"), [(Side.BUY, "9.99"), (Side.SELL, "10.01")])
+def test_an_approved_order_may_ask_less(ledger, side, px):
+    lease = asked(ledger, a_limit(side))
+    answer(ledger)
+    at_work(ledger, lease)
+
+    assert amend(ledger, lease, 99, px)
+
+
+def test_an_order_that_nobody_was_asked_for_does_not_grow_past_what_needs_approval(ledger):
+    rules = {"when": ApprovalWhen.ABOVE_NOTIONAL, "above_notional": Decimal(2_500)}
+    lease = asked(ledger, a_limit(), MSFT, **rules)  # 2,000 together, of which nobody was asked
+    at_work(ledger, lease)
+
+    with pytest.raises(NotApproved, match="t-1-r1"):
+        amend(ledger, lease, 151, **rules)
+
+    assert amend(ledger, lease, 150, **rules)
+
+
+def test_an_order_from_before_a_person_was_asked_only_shrinks_without_one(ledger):
+    lease = ledger.lease()
+    ledger.intend(lease, a_limit())
+    at_work(ledger, lease)
+
+    with pytest.raises(NotApproved, match="t-1-r1"):
+        amend(ledger, lease, 101, when=ApprovalWhen.ALWAYS)
+
+    assert amend(ledger, lease, 99, when=ApprovalWhen.ALWAYS)
 
 
 @pytest.mark.parametrize(

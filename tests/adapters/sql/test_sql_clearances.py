@@ -7,9 +7,10 @@ import pytest
 from adapters.sql.audit import first_broken_entry
 from tests.adapters.sql.sql_desk import SqlLedger
 from tests.builders import ACCOUNT, CLOSE, SESSION
+from trading.breaks import Break, BreakType
 from trading.broker import CashMovementType
 from trading.errors import InvalidValue
-from trading.reconciliation import Break, BreakType, Reconciliation
+from trading.reconciliation import Reconciliation
 
 
 def a_break(break_type: BreakType = BreakType.POSITION, subject: str = "KO", ours: str = "700", theirs: str = "690"):

@@ -19,12 +19,13 @@ from tests.builders import (
     a_trade,
     at,
 )
+from trading.breaks import Break, BreakType
 from trading.broker import CashMovementType
 from trading.errors import InvalidValue
 from trading.market.quality import DayVerdict, Finding, FindingSeverity, QualityReport, Rule, SymbolVerdict
 from trading.orders.executions import ExecType
 from trading.positions.books import fold_books
-from trading.reconciliation import Break, BreakType, Reconciliation
+from trading.reconciliation import Reconciliation
 
 TOMORROW = SESSION + timedelta(days=1)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.adapters.sql.ledger_child import acquire, all_at_once, children
 from tests.adapters.sql.sql_desk import MINUTE, a_decision
 from tests.builders import ACCOUNT, DECIDED, a_new_order
-from trading.errors import InvalidValue, LeaseHeld, LeaseLost
+from trading.errors import DeskHalted, InvalidValue, LeaseHeld, LeaseLost
 from trading.ledger import Lease
 from trading.orders.executions import SendMark
 
@@ -125,6 +125,39 @@ def test_who_has_lost_the_lease_sends_nothing(ledger):
         ledger.journal.mark(old, "t-1", SendMark.NOT_SENT, DECIDED, "")
 
     assert ledger.journal.history("t-1") == ((), ())
+
+
+STOPS = {
+    "a lost lease": lambda ledger: ledger.tamper("UPDATE lease SET token = token + 1"),
+    "an expired lease": lambda ledger: ledger.tamper("UPDATE lease SET expires_at = '2024-01-01 00:00:00.000000'"),
+    "a stop of the account": lambda ledger: ledger.halts.halt(ACCOUNT, "fire", "Ada", DECIDED),
+    "a stop of the desk": lambda ledger: ledger.halts.halt("desk", "fire", "Ada", DECIDED),
+    "a STOP file": lambda ledger: ledger.stop_file.touch(),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_between_two_orders_is_seen_before_the_second(ledger, stop):
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order(), a_new_order(cl_ord_id="t-2", symbol="IBM"))
+    ledger.journal.require_may_send(lease, DECIDED, "t-1")
+
+    STOPS[stop](ledger)
+
+    with pytest.raises(LeaseLost if "lease" in stop else DeskHalted):
+        ledger.journal.require_may_send(lease, DECIDED, "t-2")
+
+
+@pytest.mark.parametrize("scope", [ACCOUNT, "desk"])
+def test_after_a_stop_is_resumed_orders_go_out_again_and_one_of_another_account_stops_none(ledger, scope):
+    lease = ledger.lease()
+    ledger.sent(lease, a_new_order())
+    ledger.halts.halt(scope, "fire", "Ada", DECIDED)
+    ledger.halts.halt("DU200", "fire", "Ada", DECIDED)
+
+    ledger.halts.resume(scope, "it is out", "Ada", DECIDED)
+
+    ledger.journal.require_may_send(lease, DECIDED, "t-1")
 
 
 def test_the_lease_of_one_account_is_no_right_to_trade_another(ledger):

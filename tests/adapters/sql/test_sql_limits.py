@@ -1,12 +1,13 @@
 """The limits that need the ledger to remember: what was granted, how fast, how much, by which book."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from adapters.sql.risk_states import Asked
 from tests.adapters.sql.sql_desk import a_decision
 from tests.builders import ACCOUNT, CLOSE, DECIDED, SESSION, a_new_order, a_report, a_trade, at
+from trading.market.calendars import TradingCalendar
 from trading.market.instruments import Future
 from trading.orders.executions import ExecType
 from trading.orders.orders import OrderPurpose, OrdStatus, OrdType, Side
@@ -129,13 +130,24 @@ def test_day_trades_are_counted_from_executions_of_five_sessions(ledger):
     def sell(book: str, most: int):
         order = a_new_order(cl_ord_id=book, book=book, side=Side.SELL, order_qty=D(1))
         limits = RiskLimits(max_day_trades=most)
-        since = SESSION - timedelta(days=4)
-        inputs = RiskInputs(limits=limits, marks={"AAPL": D(10)}, day_trades_since=since)
+        inputs = RiskInputs(limits=limits, marks={"AAPL": D(10)}, calendar=TradingCalendar("XNYS"))
         return ledger.journal.intend(lease, a_decision(book=book), [order], inputs)[0]
 
     refused = sell("a", 2)  # bought today: selling it is the third
     assert (refused.code, refused.before) == (RefusalCode.MAX_DAY_TRADES, "2 day trades")
     assert sell("b", 3).accepted
+
+
+def test_what_was_bought_before_midnight_in_london_is_of_the_session_in_sydney(ledger):
+    lease = ledger.lease()
+    bought_at = datetime(2024, 3, 14, 23, 30, tzinfo=UTC)  # half past ten on Friday, the 15th
+    ledger.journal.record([a_trade(10, 10, cl_ord_id="b", transact_time=bought_at)])
+    order = a_new_order(side=Side.SELL, order_qty=D(1))
+    inputs = RiskInputs(limits=RiskLimits(max_day_trades=0), marks={"AAPL": D(10)}, calendar=TradingCalendar("XASX"))
+
+    (verdict,) = ledger.journal.intend(lease, a_decision(), [order], inputs)
+
+    assert verdict.code is RefusalCode.MAX_DAY_TRADES
 
 
 def test_a_book_has_limits_of_its_own_and_closes_what_is_its_own(ledger):

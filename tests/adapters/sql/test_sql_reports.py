@@ -7,9 +7,9 @@ import pytest
 
 from tests.adapters.sql.sql_desk import failing_at, some_orders
 from tests.builders import ACCOUNT, DECIDED, a_bust, a_correction, a_new_order, a_report, a_trade, at
+from trading.breaks import BreakType
 from trading.orders.executions import ExecType, SendMark, fold_order
 from trading.orders.orders import OrdStatus
-from trading.reconciliation import BreakType
 
 
 @pytest.fixture

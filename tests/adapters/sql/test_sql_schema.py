@@ -8,8 +8,10 @@ from sqlmodel import SQLModel
 
 import adapters.ib.tables
 import adapters.paper.tables
+import adapters.sql.alert_tables
 import adapters.sql.breaker_tables
-import adapters.sql.tables  # noqa: F401 - all fill the metadata
+import adapters.sql.tables
+import adapters.sql.watch_tables  # noqa: F401 - all fill the metadata
 from adapters.sql.schema import migrate, require_schema
 from tests.adapters.sql.ledger_child import all_at_once, prepare
 from tests.adapters.sql.sql_desk import failing_at

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pydantic
@@ -73,6 +74,14 @@ def test_a_quarantined_symbol_is_told_with_its_first_critical_finding() -> None:
     report = a_report(findings=(warning, a_finding(), a_finding(rule=Rule.JUMP, text="AAPL jumped")))
 
     assert report.quarantined() == {"AAPL": "AAPL is stale"}
+
+
+def test_a_symbol_that_another_provider_contradicts_twice_disagrees_once() -> None:
+    twice = [a_finding(rule=Rule.DISAGREEMENT, value=value) for value in ("close", "volume")]
+
+    assert a_report(findings=(*twice, a_finding(symbol="SPY"))).disagreeing() == Decimal("0.5")
+    assert a_report().disagreeing() == 0
+    assert a_report(symbols=(), findings=()).disagreeing() == 0
 
 
 @pytest.mark.parametrize(

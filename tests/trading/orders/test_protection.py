@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from trading.market.instruments import Equity, Instrument
 from trading.orders.order_types import ContingencyType, PegOffsetType
 from trading.orders.orders import Order, OrderPurpose, OrdStatus, OrdType, Side, TimeInForce
 from trading.orders.protection import Distance, DistanceUnit, HeldBy, Protection, ProtectionRules, protect_positions
-from trading.orders.protective_orders import Placing, change_protection
+from trading.orders.protective_orders import Placing, change_protection, traded_otherwise
 from trading.positions.books import Lot, Position
 
 D = Decimal
@@ -237,3 +238,21 @@ def test_a_pair_placed_anew_has_new_ids_and_the_same_placing_the_same():
 
     assert ids[0] == ids[1]
     assert len({*ids[0], *ids[2]}) == 4
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (an_order(side=Side.SELL, book="main"), "order t-1 is closing it"),
+        (an_order(side=Side.BUY, book="main"), None),  # it adds
+        (an_order(side=Side.SELL, book="other"), None),
+        (an_order(side=Side.SELL, book="main", purpose=OrderPurpose.PROTECT), None),
+        (an_order(side=Side.BUY, book="other", ord_status=OrdStatus.UNKNOWN), "order t-1 is UNKNOWN"),
+        (an_order(side=Side.SELL, book="main", symbol="MSFT"), None),
+    ],
+)
+def test_what_another_order_closes_or_may_have_traded_is_left_alone(order: Order, why: str | None) -> None:
+    long = Protection(symbol="AAPL", qty=D(10), basis_px=D(90), last_px=D(100))
+
+    assert traded_otherwise([order], [long], "main") == ({} if why is None else {"AAPL": why})
+    assert traded_otherwise([replace(order, may_be_sent=True)], [long], "main") == {}  # it never went out

@@ -14,6 +14,8 @@ from trading.money import Money
 from trading.orders.executions import ExecType
 from trading.positions.books import Books, CostBasis, equity, expected_payments, fold_books, unrealized_pnl
 
+CALL = "AAPL  240621C00200000"
+
 
 def lots(position):
     return [(lot.qty, lot.px) for lot in position.lots]
@@ -93,13 +95,25 @@ def test_cash_pays_price_and_commission_to_the_last_digit():
     assert books.positions["AAPL"].commission == Decimal("2.0035")
 
 
-def test_a_multiplier_counts_in_cash_and_profit():
-    reports = trades((2, "3.10"), (-1, "4.60"), symbol="AAPL  240621C00200000")
+def test_a_contract_counts_with_its_hundred_units_in_cash_and_profit_and_never_in_commission():
+    bought = a_trade(2, "3.10", "a", symbol=CALL, commission=Decimal("1.30"))
+    sold = a_trade(-1, "4.60", "b", symbol=CALL, commission=Decimal("0.65"), transact_time=at(1))
 
-    books = fold_books(reports, [], [], multipliers={"AAPL  240621C00200000": Decimal(100)})
+    before, after = (fold_books(reports, [a_movement(1000)], []) for reports in ([bought], [bought, sold]))
 
-    assert books.cash == -620 + 460
-    assert books.positions["AAPL  240621C00200000"].realized_pnl == 150
+    assert before.cash == Decimal("378.70")  # 1,000 - 2 x 3.10 x 100 - 1.30
+    assert equity(before, {CALL: Decimal("4.00")}) == Decimal("1178.70")  # and 2 x 4.00 x 100
+    assert after.cash == Decimal("838.05")  # and 460 - 0.65
+    assert (after.positions[CALL].realized_pnl, after.positions[CALL].qty) == (150, 1)  # (4.60 - 3.10) x 100
+    assert lots(after.positions[CALL]) == [(1, Decimal("3.10"))]
+
+
+def test_a_split_of_the_share_leaves_the_contracts_on_it_to_the_broker():
+    held = [*trades((100, 200)), *trades((2, "3.10"), symbol=CALL)]
+
+    books = fold_books(held, [], [a_split(4, date(2024, 3, 18))])
+
+    assert books.held() == {"AAPL": 400, CALL: 2}
 
 
 def test_a_dividend_is_cash_and_is_remembered_with_its_position():
@@ -267,16 +281,15 @@ def test_a_short_position_owes_the_dividend_and_a_flat_one_nothing():
 
 
 def test_equity_is_cash_and_positions_at_their_marks():
-    reports = trades((10, 100)) + trades((-5, 40), symbol="MSFT") + trades((1, 3), symbol="CALL")
-    hundred = {"CALL": Decimal(100)}
+    reports = trades((10, 100)) + trades((-5, 40), symbol="MSFT") + trades((1, 3), symbol=CALL)
 
-    books = fold_books(reports, [a_movement(2000)], [], multipliers=hundred)
+    books = fold_books(reports, [a_movement(2000)], [])
 
     # cash 2,000 - 1,000 + 200 - 300; positions 1,100 - 250 + 400
-    assert equity(books, {"AAPL": Decimal(110), "MSFT": Decimal(50), "CALL": Decimal(4)}, hundred) == 2150
+    assert equity(books, {"AAPL": Decimal(110), "MSFT": Decimal(50), CALL: Decimal(4)}) == 2150
     assert unrealized_pnl(books.positions["AAPL"], Decimal(110)) == 100
     assert unrealized_pnl(books.positions["MSFT"], Decimal(50)) == -50
-    assert unrealized_pnl(books.positions["CALL"], Decimal(4), Decimal(100)) == 100
+    assert unrealized_pnl(books.positions[CALL], Decimal(4)) == 100
 
 
 def test_equity_is_not_guessed_without_a_mark():

@@ -151,6 +151,17 @@ def test_a_symbol_that_was_never_priced_has_no_reference_price():
     assert (targets[0].reference_px, order_of(targets[0])) == (None, (0, "no price"))
 
 
+def test_a_contract_that_is_held_keeps_the_room_of_its_hundred_units():
+    call = "AAPL  240621C00200000"
+
+    # 10,000, of which 10 contracts at 4.00 are 4,000: 3,000 are left for each.
+    shares = {s: an_equity(s) for s in "AB"}
+    targets = sized({"A": 0.5, "B": 0.5}, held={call: 10}, prices={call: 4}, instruments=shares)
+
+    assert [targets[s].target_qty for s in "AB"] == [300, 300]
+    assert order_of(targets[call]) == (0, "no instrument")
+
+
 def test_frozen_positions_keep_their_room_and_the_others_share_the_rest():
     # The example in the docstring: 10,000, of which 4,000 are frozen in C.
     full = sized({"A": 0.5, "B": 0.5}, held={"C": 400}, frozen={"C": "halted"})

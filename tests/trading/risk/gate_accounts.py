@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from trading.orders.orders import NewOrderSingle, OrdType, Side, TimeInForce
+from trading.market.instruments import Option, PutOrCall
+from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
 from trading.risk.gate import RiskState, check_orders
 from trading.risk.limits import RefusalCode, RiskDecision, RiskLimits
+from trading.risk.trading_facts import TradingFacts
 
 D = Decimal
 OPEN = RiskLimits(
@@ -18,6 +20,17 @@ OPEN = RiskLimits(
     price_band_pct=D(10**6),
     buying_power_multiple=D(10**9),
 )
+CALL = Option(
+    symbol="CALL",
+    mic="XCBO",
+    underlying="A",
+    maturity_date=date(2024, 6, 21),
+    strike_px=D(12),
+    put_or_call=PutOrCall.CALL,
+)
+PUT = replace(CALL, symbol="PUT", strike_px=D(8), put_or_call=PutOrCall.PUT)
+OPTIONS = {"CALL": TradingFacts(instrument=CALL), "PUT": TradingFacts(instrument=PUT)}
+MARKS = {"A": D(10), "B": D(10), "C": D(10), "CALL": D("0.5"), "PUT": D("0.5")}
 
 
 def an_order(
@@ -51,6 +64,10 @@ def a_state(held=(), **changes) -> RiskState:
         marks={"A": D(10), "B": D(10), "C": D(10)},
     )
     return replace(state, **changes)
+
+
+def working(*orders) -> tuple[Order, ...]:
+    return tuple(Order(new_order=o, ord_status=OrdStatus.NEW) for o in orders)
 
 
 def limits(**changes) -> RiskLimits:

@@ -12,9 +12,10 @@ from tests.breaker_builders import BEFORE, NEXT, a_valuation, ruled, seen, sendi
 from tests.builders import ACCOUNT, CLOSE, SESSION, at
 from trading.errors import InvalidValue
 from trading.risk.breaker_changes import BreakerChange, BreakerEvent, trip_alert
-from trading.risk.breaker_readings import CashFlow, FillCost
 from trading.risk.breaker_rulings import RESET_HOLDS, reset_by
 from trading.risk.breakers import BreakerKind, BreakerRules, LossRule, ResetRule
+from trading.risk.equity_curve import CashFlow
+from trading.risk.observations import FillCost
 from trading.risk.restrictions import RestrictionKind, RiskScope
 
 DAY = timedelta(days=1)

@@ -1,10 +1,18 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
+from trading.orders.order_types import OrderLeg, combo_symbol
 from trading.orders.orders import NewOrderSingle, Order, OrdStatus, OrdType, Side, TimeInForce
-from trading.risk.exposure import AccountExposure, order_notional
+from trading.risk.exposure import (
+    AccountExposure,
+    held_without,
+    order_in_force_notional,
+    order_notional,
+    orders_notional,
+)
 
 D = Decimal
 MARKS = {"A": D(10)}
@@ -34,6 +42,9 @@ def an_order(side: Side, qty: int, *, symbol: str = "A", price: str | None = Non
     )
 
 
+CALL = "AAPL  240621C00200000"
+
+
 def exposure_of(held=(), working=(), marks=MARKS, multipliers=()):
     orders = [o if isinstance(o, Order) else Order(new_order=o, ord_status=OrdStatus.NEW) for o in working]
     return AccountExposure({s: D(q) for s, q in dict(held).items()}, orders, dict(marks), dict(multipliers))
@@ -54,7 +65,7 @@ def exposure_of(held=(), working=(), marks=MARKS, multipliers=()):
     ],
 )
 def test_an_order_is_worth_the_highest_of_its_prices_and_the_last_one(order, notional):
-    assert order_notional(order, D(10)) == notional
+    assert order_notional(order, D(10), D(1)) == notional
     assert order_notional(order, D(10), D(100)) == notional * 100
 
 
@@ -114,3 +125,58 @@ def test_what_has_no_price_is_named_and_not_guessed(mark):
     exposure = exposure_of({"A": 1, "B": 5, "FLAT": 0}, [an_order(Side.BUY, 3, symbol="C")], marks)
 
     assert (exposure.gross, exposure.unpriced) == (10, {"B", "C"})
+
+
+PAIR = (OrderLeg(symbol="A", ratio=1, side=Side.BUY), OrderLeg(symbol="B", ratio=2, side=Side.SELL))
+
+
+def a_pair(side: Side, qty: int) -> NewOrderSingle:
+    """Return an order that buys one A and sells two B, or the other way round."""
+    return replace(an_order(side, qty), symbol=combo_symbol(PAIR), legs=PAIR)
+
+
+@pytest.mark.parametrize(
+    ("order", "counts"),
+    [
+        (Order(new_order=an_order(Side.BUY, 10), ord_status=OrdStatus.NEW), 100),
+        (Order(new_order=an_order(Side.SELL, 10), ord_status=OrdStatus.FILLED, cum_qty=D(10), avg_px=D(12)), 100),
+        (Order(new_order=a_pair(Side.BUY, 10), ord_status=OrdStatus.NEW), 10 * 10 + 20 * 2 * 100),
+        (Order(new_order=an_order(Side.BUY, 10, symbol="C"), ord_status=OrdStatus.NEW), 0),
+        (Order(new_order=an_order(Side.BUY, 10, symbol="C", price="9"), ord_status=OrdStatus.NEW), 90),
+        (
+            Order(new_order=an_order(Side.BUY, 10, symbol="C"), ord_status=OrdStatus.FILLED, cum_qty=D(5), avg_px=D(7)),
+            70,
+        ),
+    ],
+)
+@pytest.mark.parametrize("of_c", [None, D(0), D("NaN")])
+def test_an_order_of_the_session_counts_at_the_last_price_or_at_what_it_paid(order, counts, of_c):
+    marks = {"A": D(10), "B": D(2)} | ({} if of_c is None else {"C": of_c})
+
+    assert order_in_force_notional(order, marks, {"B": D(100)}) == counts
+
+
+@pytest.mark.parametrize("of_c", [None, D(0), D("NaN")])
+def test_orders_together_are_worth_all_their_legs_by_their_multipliers_and_nobody_knows_without_a_price(of_c):
+    marks = {"A": D(10), "B": D(2)} | ({} if of_c is None else {"C": of_c})
+    orders = [an_order(Side.SELL, 10), a_pair(Side.BUY, 10)]
+
+    assert orders_notional(orders, marks, {"B": D(100)}) == 100 + 100 + 20 * 2 * 100
+    assert orders_notional([*orders, an_order(Side.BUY, 1, symbol="C", price="9")], marks, {}) is None
+
+
+def test_without_an_order_what_it_filled_is_not_held():
+    bought = Order(new_order=a_pair(Side.BUY, 10), ord_status=OrdStatus.CANCELED, cum_qty=D(3))
+    sold = Order(new_order=a_pair(Side.SELL, 10), ord_status=OrdStatus.CANCELED, cum_qty=D(3))
+
+    assert held_without({"A": D(5), "C": D(1)}, bought) == {"A": 2, "B": 6, "C": 1}
+    assert held_without({"A": D(5)}, sold) == {"A": 8, "B": -6}
+    assert held_without({"A": D(5)}, None) == {"A": 5}
+
+
+def test_an_option_counts_with_its_hundred_units_where_nobody_has_told_its_multiplier():
+    marks, bought = {CALL: D(4)}, an_order(Side.BUY, 2, symbol=CALL, price="5")
+
+    assert exposure_of({CALL: 3}, [bought], marks).gross == 3 * 400 + 2 * 500
+    assert exposure_of({CALL: 3}, (), marks, {CALL: D(10)}).gross == 3 * 40
+    assert orders_notional([bought], marks, {}) == 1000

@@ -1,37 +1,23 @@
 """Each limit that may be set besides the usual ones: exactly at it passes, one step over is refused."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.trading.risk.gate_accounts import D, a_state, an_order, codes, decision_on, limits
-from trading.market.instruments import Equity, FxPair, Option, PutOrCall
-from trading.orders.orders import Order, OrderPurpose, OrdStatus, Side
+from tests.trading.risk.gate_accounts import MARKS, OPTIONS, D, a_state, an_order, codes, decision_on, limits, working
+from trading.market.instruments import Equity, FxPair
+from trading.orders.order_types import OrderLeg, combo_symbol
+from trading.orders.orders import OrderPurpose, Side
 from trading.risk.gate import check_orders
 from trading.risk.limits import RefusalCode
+from trading.risk.measure_limits import MeasureBreach
 from trading.risk.risk_decisions import RiskOutcome
 from trading.risk.scoped_limits import ScopedLimits, Sector
 from trading.risk.trading_facts import BrokerMargin, QuoteFact, TradingFacts
 
 DECIDED = an_order().transact_time
 SHARE = Equity(symbol="A", mic="XNYS")
-CALL = Option(
-    symbol="CALL",
-    mic="XCBO",
-    underlying="A",
-    maturity_date=date(2024, 6, 21),
-    strike_px=D(12),
-    put_or_call=PutOrCall.CALL,
-)
-PUT = replace(CALL, symbol="PUT", strike_px=D(8), put_or_call=PutOrCall.PUT)
-OPTIONS = {"CALL": TradingFacts(instrument=CALL), "PUT": TradingFacts(instrument=PUT)}
-MARKS = {"A": D(10), "B": D(10), "C": D(10), "CALL": D("0.5"), "PUT": D("0.5")}
-
-
-def working(*orders) -> tuple[Order, ...]:
-    return tuple(Order(new_order=o, ord_status=OrdStatus.NEW) for o in orders)
 
 
 def facts(**of_a) -> dict[str, TradingFacts]:
@@ -185,6 +171,21 @@ def test_a_broker_that_says_what_an_order_binds_is_believed():
     assert decision_on(an_order(1), a_state(margin=margin), limits(max_margin_pct="29.9")).code == "MAX_MARGIN"
 
 
+def test_what_turns_a_position_round_counts_with_all_of_its_way_for_net_leverage():
+    state = a_state({"A": 100})  # 1,000 long of 10,000
+
+    assert decision_on(an_order(-150), state, limits(max_net_leverage="0.05")).accepted  # 500 short
+    assert decision_on(an_order(-151), state, limits(max_net_leverage="0.05")).code == "MAX_NET_LEVERAGE"
+
+
+def test_half_an_order_binds_half_of_what_the_broker_says_of_the_whole():
+    margin = BrokerMargin(initial=D(2000), changes={"o": D(2000)})  # 20 each, of 10,000 of equity
+
+    decision = decision_on(an_order(100), a_state(margin=margin), limits(max_margin_pct="30", reduce_to_fit=True))
+
+    assert (decision.code, decision.granted_qty) == ("MAX_MARGIN", 50)
+
+
 @pytest.mark.parametrize(("volatility", "code"), [(D(40), None), (D("40.01"), "MARKET_VOLATILITY"), (None, "NO_FACTS")])
 def test_in_a_wild_market_positions_are_only_closed(volatility, code):
     state, limit = a_state({"B": 10}, market_volatility_pct=volatility), limits(max_market_volatility_pct="40")
@@ -230,60 +231,6 @@ def test_orders_are_sent_by_the_close_and_filled_in_the_session():
     assert decision_on(an_order(), a_state(), limit).code == "NO_FACTS"
 
 
-def test_what_was_bought_today_may_not_be_sold_today_once_too_often():
-    limit = limits(max_day_trades=3)
-    bought = frozenset({("earlier", "A", Side.BUY)})
-
-    assert decision_on(an_order(-10), a_state({"A": 10}, day_trades_before=2, traded_today=bought), limit).accepted
-    over = decision_on(an_order(-10), a_state({"A": 10}, day_trades_before=3, traded_today=bought), limit)
-    assert (over.code, over.value, over.before) == ("MAX_DAY_TRADES", "4 day trades", "3 day trades")
-    # Held overnight: it may always be sold.
-    assert decision_on(an_order(-10), a_state({"A": 10}, day_trades_before=3), limit).accepted
-
-
-def test_a_working_order_of_the_other_side_may_make_a_day_trade():
-    state = a_state({"A": 10}, working=working(an_order(5, name="w")), day_trades_before=3)
-
-    assert decision_on(an_order(-5), state, limits(max_day_trades=3)).code == "MAX_DAY_TRADES"
-    # Several orders on one side close what one order opened: one day trade.
-    both = a_state(working=working(an_order(5, name="w"), an_order(-5, name="v")), day_trades_before=2)
-    assert decision_on(an_order(-5), both, limits(max_day_trades=3)).accepted
-
-
-# --- options
-
-
-@pytest.mark.parametrize(
-    ("order", "held", "cash", "accepted"),
-    [
-        (an_order(-1, symbol="CALL"), {"A": 100}, 0, True),
-        (an_order(-2, symbol="CALL"), {"A": 100}, 0, False),
-        (an_order(-1, symbol="A"), {"A": 101, "CALL": -1}, 0, True),  # sells cover that is not needed
-        (an_order(-1, symbol="A"), {"A": 100, "CALL": -1}, 0, False),
-        (an_order(-1, symbol="CALL"), {"A": 100, "CALL": 1}, 0, True),  # only closes
-        (an_order(1, symbol="CALL"), {"CALL": -1}, 0, True),  # closes what was uncovered
-        (an_order(-1, symbol="PUT"), {}, 800, True),  # 100 at 8.00
-        (an_order(-1, symbol="PUT"), {}, 799, False),
-        (an_order(10, symbol="B"), {"PUT": -1}, 900, True),
-        (an_order(11, symbol="B"), {"PUT": -1}, 900, False),  # spends what the put may need
-    ],
-)
-def test_short_calls_need_their_shares_and_short_puts_their_cash(order, held, cash, accepted):
-    state = a_state(held, cash=D(cash), marks=MARKS, facts=OPTIONS)
-
-    decision = decision_on(order, state, limits(uncovered_shorts_allowed=False))
-
-    assert decision.code == (None if accepted else "UNCOVERED_SHORT")
-    assert decision_on(order, state, limits()).accepted
-
-
-def test_shares_on_sale_cover_no_call():
-    state = a_state({"A": 100}, marks=MARKS, facts=OPTIONS, working=working(an_order(-1, name="w")))
-
-    covered = limits(uncovered_shorts_allowed=False)
-    assert decision_on(an_order(-1, symbol="CALL"), state, covered).code == "UNCOVERED_SHORT"
-
-
 # --- reduced orders
 
 
@@ -319,6 +266,9 @@ def test_an_order_that_only_closes_or_has_legs_is_never_cut():
     assert decision_on(an_order(-100), a_state({"A": 100}), tight).outcome is RiskOutcome.REFUSED
     # Selling 120 of 100 held: what closes stays whole, so nothing fits.
     assert decision_on(an_order(-120), a_state({"A": 100}), tight).outcome is RiskOutcome.REFUSED
+    legs = (OrderLeg(symbol="A", ratio=1, side=Side.BUY), OrderLeg(symbol="B", ratio=2, side=Side.SELL))
+    in_legs = replace(an_order(100), symbol=combo_symbol(legs), legs=legs)
+    assert decision_on(in_legs, a_state(), tight).outcome is RiskOutcome.REFUSED
 
 
 def test_an_order_that_turns_a_position_is_cut_to_what_closes_it():
@@ -351,8 +301,10 @@ class OneMeasure:
     def breach(self, symbol: str, signed_value: float):
         if self.total + signed_value <= 1000:
             return None
-        code = SimpleNamespace(value="MAX_VAR")
-        return SimpleNamespace(code=code, limit="10 %", before="9 %", after="11 %", text=f"{symbol} too much")
+        text = f"{symbol} too much"
+        return MeasureBreach(
+            code=RefusalCode.MAX_VAR, symbol=symbol, limit="10 %", before="9 %", after="11 %", text=text
+        )
 
 
 def test_a_measure_beyond_its_limit_refuses_what_adds_and_knows_what_was_accepted():

@@ -44,6 +44,21 @@ def test_what_is_halted_or_blocked_is_only_flattened(scope, subject, kind, code)
     assert "daily loss of 6 %" in decision_on(an_order(1), state, limits()).text
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (RestrictionKind.HALT, "BREAKER_HALTED"),
+        (RestrictionKind.BLOCK, "BREAKER_BLOCKED"),
+        (RestrictionKind.CLOSE_ONLY, None),
+        (RestrictionKind.REDUCE_SIZE, None),
+    ],
+)
+def test_a_position_is_protected_while_it_may_be_closed(kind, code):
+    stop = replace(an_order(-100, stop_px="9"), purpose=OrderPurpose.PROTECT)
+
+    assert decision_on(stop, tripped(kind, factor="0.5"), limits()).code == code
+
+
 @pytest.mark.parametrize(("scope", "subject"), SCOPES)
 def test_close_only_lets_out_by_what_the_scope_holds(scope, subject):
     state = tripped(RestrictionKind.CLOSE_ONLY, scope, subject)

@@ -5,8 +5,9 @@ import pytest
 
 from trading.errors import InvalidValue
 from trading.market.instruments import SecurityType
-from trading.risk.measure_limits import MeasureCode, MeasureLimits
+from trading.risk.measure_limits import MeasureLimits
 from trading.risk.measure_texts import limit_of
+from trading.risk.refusals import RefusalCode, explain
 from trading.risk.stress import StressScenario
 from trading.risk.tail_measures import TailMethod
 from trading.validation import invalid_value_of
@@ -66,7 +67,7 @@ def test_limits_that_contradict_themselves_or_mean_nothing_are_refused(given, to
 
 
 def test_each_limit_has_its_code():
-    codes = set(MeasureCode) - {MeasureCode.NOT_MEASURED}
+    codes = {code for code in RefusalCode if explain(code).limit.startswith("measures: ")}
     names = {
         "MAX_VAR": "max_var_pct",
         "MAX_EXPECTED_SHORTFALL": "max_expected_shortfall_pct",

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,18 @@ def test_the_grid_of_shocks_is_zero_where_nothing_moves():
 )
 def test_an_option_that_cannot_be_priced_is_not_measured(position, why):
     assert a_model(position).unmeasured == {"CALL": why}
+
+
+def test_without_quantlib_a_stress_of_the_rate_leaves_an_american_put_unmeasured(monkeypatch: pytest.MonkeyPatch):
+    put = VanillaOptions.of("P", spot=49, strike=50, years=0.3846, rate=0.0)  # nobody exercises it early, but at 1 %
+    monkeypatch.setitem(sys.modules, "QuantLib", None)
+
+    model = a_model(
+        OptionPosition(underlying="SPY", option=put, volatility=0.2), StressScenario(name="up", rate_points=1)
+    )
+
+    assert "install openbell with its extra `options`" in model.unmeasured["CALL"]
+    assert model.unbounded == {"CALL"}
 
 
 def test_two_options_are_not_one():

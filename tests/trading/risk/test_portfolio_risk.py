@@ -6,7 +6,8 @@ import pytest
 
 from tests.trading.risk.risk_builders import a_history, a_model, a_portfolio
 from trading.errors import InvalidValue
-from trading.risk.measure_limits import MeasureCode, MeasureLimits
+from trading.risk.measure_limits import MeasureLimits
+from trading.risk.refusals import RefusalCode
 from trading.risk.return_history import ReturnHistory
 from trading.risk.risk_model import RiskModel, SymbolFacts, exposure_value
 from trading.risk.stress import StressScenario
@@ -34,7 +35,7 @@ def test_an_order_may_bring_value_at_risk_to_its_limit_and_not_beyond():
 
     assert portfolio.breach("A", 1000) is None
     assert refused is not None
-    assert (refused.code, refused.limit) == (MeasureCode.MAX_VAR, "5.00 % of equity")
+    assert (refused.code, refused.limit) == (RefusalCode.MAX_VAR, "5.00 % of equity")
 
 
 def test_a_refusal_tells_a_person_the_measure_the_limit_and_both_sides_of_the_order():
@@ -72,7 +73,7 @@ def test_a_hedge_that_only_works_makes_no_room():
     hoping = a_portfolio(MODEL, VAR, {"A": 1000}, working=[("SPY", -1000)])
 
     assert hedged.breach("A", 100) is None
-    assert hoping.breach("A", 100).code is MeasureCode.MAX_VAR
+    assert hoping.breach("A", 100).code is RefusalCode.MAX_VAR
 
 
 def test_an_accepted_order_counts_against_the_next_and_a_copy_goes_its_own_way():
@@ -137,10 +138,10 @@ def test_nothing_is_added_to_what_has_no_history_and_it_may_be_closed():
 
     refused = portfolio.breach("NEW", 1)
 
-    assert refused.code is MeasureCode.NOT_MEASURED
+    assert refused.code is RefusalCode.NOT_MEASURED
     assert "20 of 100 sessions of history" in refused.text
     assert portfolio.breach("NEW", -100) is None
-    assert portfolio.breach("NEW", -201).code is MeasureCode.NOT_MEASURED
+    assert portfolio.breach("NEW", -201).code is RefusalCode.NOT_MEASURED
     assert portfolio.unmeasured == {"NEW": "20 of 100 sessions of history"}
 
 
@@ -155,7 +156,7 @@ def test_a_history_of_no_session_measures_nothing_and_stops_nobody_from_closing(
     model = RiskModel.of(ReturnHistory.of_closes(pd.DataFrame({"A": [1.0]}), 100), benchmark="SPY")
     portfolio = a_portfolio(model, VAR, {"A": 100})
 
-    assert portfolio.breach("A", 1).code is MeasureCode.NOT_MEASURED
+    assert portfolio.breach("A", 1).code is RefusalCode.NOT_MEASURED
     assert portfolio.breach("A", -100) is None
 
 
@@ -169,7 +170,7 @@ def test_a_limit_on_liquidity_needs_a_volume_and_no_history():
     portfolio = a_portfolio(model, limits(max_liquidity_days=5))
 
     assert portfolio.breach("NEW", 500) is None
-    assert portfolio.breach("NEW", 501).code is MeasureCode.MAX_LIQUIDITY_DAYS
+    assert portfolio.breach("NEW", 501).code is RefusalCode.MAX_LIQUIDITY_DAYS
 
 
 def test_without_the_benchmark_nothing_is_measured():
@@ -177,7 +178,7 @@ def test_without_the_benchmark_nothing_is_measured():
 
     refused = a_portfolio(model, VAR).breach("A", 1)
 
-    assert refused.code is MeasureCode.NOT_MEASURED
+    assert refused.code is RefusalCode.NOT_MEASURED
     assert "the benchmark SPY has no bars in store; store them, or name another benchmark" in refused.text
 
 
@@ -188,7 +189,7 @@ def test_without_the_benchmark_nothing_is_measured():
 def test_a_limit_on_what_is_not_known_lets_nothing_be_added(given, why):
     refused = a_portfolio(MODEL, limits(**given), {"B": 10}).breach("B", 1)
 
-    assert (refused.code, refused.after) == (MeasureCode.NOT_MEASURED, why)
+    assert (refused.code, refused.after) == (RefusalCode.NOT_MEASURED, why)
 
 
 @pytest.mark.parametrize("equity", [0.0, -5.0])
@@ -209,7 +210,7 @@ def test_by_the_other_methods_sales_that_work_make_no_room_either(method):
     selling, holding = (a_portfolio(MODEL, chosen, {"A": 1000}, working) for working in ([("A", -1000)], []))
 
     assert [use.value for use in selling.before()] == [use.value for use in holding.before()]
-    assert selling.breach("B", 5000).code is MeasureCode.MAX_VAR
+    assert selling.breach("B", 5000).code is RefusalCode.MAX_VAR
 
 
 @pytest.mark.parametrize("given", [{"equity": np.nan}, {"held": {"A": np.inf}}, {"working": [("A", np.nan)]}])

@@ -1,13 +1,12 @@
-"""What persons did cannot be changed unseen, and what they must be told is told until somebody took it."""
+"""What persons did cannot be changed unseen."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapters.sql.audit import append_audit, first_broken_entry
 from tests.builders import CLOSE, DECIDED
-from trading.alerts import Alert, Severity
 
 NEW_YORK = ZoneInfo("America/New_York")
 SAME = "entered_at, actor, action, text"
@@ -91,50 +90,3 @@ class TestAudit:
         audited.tamper(statement)
 
         assert first_broken_entry(audited.engine) == broken
-
-
-def an_alert(fingerprint: str = "unknown t-1", **fields: object) -> Alert:
-    given = {
-        "fingerprint": fingerprint,
-        "severity": Severity.CRITICAL,
-        "title": "Order t-1 is UNKNOWN",
-        "text": "AAPL is *locked*.",
-        "raised_at": DECIDED,
-    }
-    return Alert(**(given | fields))
-
-
-class TestOutbox:
-    def test_an_alert_is_due_once_per_occurrence_as_it_was_first_told(self, ledger):
-        ledger.outbox.raise_alert(an_alert())
-        ledger.outbox.raise_alert(an_alert(title="again", raised_at=CLOSE))
-        ledger.outbox.raise_alert(an_alert("unknown t-2"))
-
-        assert ledger.outbox.due() == (an_alert(), an_alert("unknown t-2"))
-
-    def test_an_alert_stays_due_until_a_channel_has_taken_it(self, ledger):
-        first, second = an_alert(), an_alert("unknown t-2")
-        ledger.outbox.raise_alert(first)
-        ledger.outbox.raise_alert(second)
-
-        ledger.outbox.record_delivery([first, second], delivered=False, text="no network", now=DECIDED)
-        assert ledger.outbox.due() == (first, second)
-        ledger.outbox.record_delivery([first], delivered=True, text="taken", now=CLOSE)
-        assert ledger.outbox.due() == (second,)
-
-        ledger.outbox.raise_alert(first)
-        assert ledger.outbox.due() == (second,)
-
-    def test_every_try_leaves_a_receipt(self, ledger):
-        ledger.outbox.raise_alert(an_alert())
-        ledger.outbox.record_delivery([an_alert()], delivered=False, text="no network", now=DECIDED)
-        ledger.outbox.record_delivery([an_alert()], delivered=True, text="taken", now=DECIDED + timedelta(minutes=1))
-
-        with ledger.engine.connect() as connection:
-            rows = connection.exec_driver_sql("SELECT delivered, text FROM alert_delivery ORDER BY id").all()
-        assert [(bool(taken), text) for taken, text in rows] == [(False, "no network"), (True, "taken")]
-
-    def test_nothing_delivered_leaves_no_receipt(self, ledger):
-        ledger.outbox.record_delivery([], delivered=True, text="", now=DECIDED)
-
-        assert ledger.count("alert_delivery") == 0

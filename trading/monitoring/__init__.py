@@ -1,0 +1,1 @@
+"""What the market does this second: ticks, metrics and conditions."""
