@@ -5,6 +5,8 @@ gets to its `finally`. So: pause the pool, cancel, wait, and only then stop the 
 """
 
 import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,16 @@ import psutil
 from cli.prefect_server import prefect_home
 
 if TYPE_CHECKING:  # Prefect is imported once the environment is set
+    from uuid import UUID
+
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
 WORK_POOL = "openbell"
 _GRACE_SECONDS = 30.0
 _REASON = "The desk was stopped."
+UNHEARD_SECONDS = 40.0  # a worker that has heard of it kills after 30
+_LOOK_SECONDS = 5.0
 
 
 async def ensure_work_pool(client: "PrefectClient") -> bool:
@@ -68,9 +74,40 @@ async def finish(client: "PrefectClient", *, was_paused: bool) -> None:
     await _pause(client, was_paused)
 
 
-def end_run_processes(home: Path, grace_seconds: float = 10.0) -> int:
-    """End the processes of runs that outlived their worker, `finally` included, and return how many there were."""
-    left = [process for process in psutil.process_iter() if _is_run_of(home, process)]
+async def end_unheard_for_ever(client: "PrefectClient", home: Path) -> None:
+    """End the runs whose cancellation the worker does not hear; a server that does not answer is asked again."""
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(HTTPError, PrefectException):
+            await end_unheard(client, home)
+
+
+async def end_unheard(client: "PrefectClient", home: Path, after_seconds: float = UNHEARD_SECONDS) -> None:
+    """End the runs that were canceled so long ago: a worker hears nothing more once its server was away for long.
+
+    It gives up its connection after some 30 s, and never asks again.
+    """
+    from prefect.states import Cancelled
+
+    for run in await runs_in_progress(client):
+        state = run.state
+        if state is None or not state.is_cancelling():
+            continue
+        if (datetime.now(UTC) - state.timestamp).total_seconds() > after_seconds:
+            await asyncio.to_thread(end_run_processes, home, _GRACE_SECONDS, run.id)
+            await client.set_flow_run_state(run.id, Cancelled(message=state.message), force=True)
+
+
+def end_run_processes(home: Path, grace_seconds: float = 10.0, run: "UUID | None" = None) -> int:
+    """End the processes of runs that outlived their worker, `finally` included, and return how many there were.
+
+    Args:
+        run: end those of this one only.
+    """
+    left = [process for process in psutil.process_iter() if _is_run_of(home, process, run)]
     for process in left:
         process.terminate()
     for process in psutil.wait_procs(left, grace_seconds)[1]:
@@ -78,12 +115,14 @@ def end_run_processes(home: Path, grace_seconds: float = 10.0) -> int:
     return len(left)
 
 
-def _is_run_of(home: Path, process: psutil.Process) -> bool:
+def _is_run_of(home: Path, process: psutil.Process, run: "UUID | None") -> bool:
     try:
         environment = process.environ()
     except psutil.Error:
         return False  # another user's, or gone
-    return "PREFECT__FLOW_RUN_ID" in environment and environment.get("PREFECT_HOME") == str(prefect_home(home))
+    found = environment.get("PREFECT__FLOW_RUN_ID")
+    is_wanted = found is not None if run is None else found == str(run)
+    return is_wanted and environment.get("PREFECT_HOME") == str(prefect_home(home))
 
 
 async def runs_in_progress(client: "PrefectClient") -> "list[FlowRun]":

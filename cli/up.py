@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.children import KeptChild, start_child, stop_child
-from cli.drain import WORK_POOL, drain, end_run_processes, ensure_work_pool, finish
+from cli.drain import WORK_POOL, drain, end_run_processes, end_unheard_for_ever, ensure_work_pool, finish
 from cli.prefect_server import (
     PrefectServer,
     adopt,
@@ -99,12 +99,13 @@ async def _run_desk(
     async with get_client() as client:
         was_paused = await ensure_work_pool(client)
         watchdog.look()
-        worker = _start_worker(server)
+        worker, listener = _start_worker(server), asyncio.create_task(end_unheard_for_ever(client, server.home))
         try:
             await deploy(client, server, prefect_file)
             await _show(client, server, console, was_paused)
             await _until_asked(asked, server, worker, watchdog, console)
         finally:
+            listener.cancel()
             await _stop_desk(client, server, worker, console, hurry, was_paused)
             watchdog.stop()  # last: it looks after those that are being drained too
 

@@ -1,6 +1,7 @@
 """From the open to the close: every tick watched, rules held against it, persons told, breakers fed."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
+from prefect.states import Cancelled
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -16,10 +18,10 @@ from flows.guard import ended
 from flows.on_failure import tell_failure
 from tasks.attend import AFTER_CLOSE, BEFORE_OPEN, attend, replayed, tap, watch_books, watched_session, widen
 from tasks.deliver import deliver_for_ever
+from tasks.hear import show_canceled, until_canceled
 from tasks.look import OwnAccount
 from tasks.monitor import Monitor
 from tasks.pace import Pace
-from tasks.publish import publish_canceled
 from tasks.report import publish_progress, publish_watch
 from tasks.send import LEASE_TIME
 from tasks.trip import trip
@@ -100,13 +102,15 @@ async def watch_market(
     try:
         await asyncio.sleep(max(0.0, (opens_at - wall_clock()).total_seconds()))
         feeds = [feed, *(fallbacks or [])]
-        monitor = await _watch(desk, lease, day, feeds, symbols, conditions, protection)
+        is_canceled, monitor = await _watch(desk, lease, day, feeds, symbols, conditions, protection)
     except asyncio.CancelledError:
-        await publish_canceled()
+        await show_canceled()
         raise
     finally:
         desk.ledger.leases.release(lease)
     await publish_watch(monitor)
+    if is_canceled:
+        return Cancelled(message="canceled by a person")
     return ended(f"{day}: {monitor.ticks:,} ticks of {len(monitor.symbols)} symbols, {monitor.told_count} events")
 
 
@@ -118,8 +122,9 @@ async def _watch(
     symbols: Sequence[str] | None,
     conditions: ConditionPolicy,
     protection: ProtectionRules | None,
-) -> Monitor:
-    own, calendar = OwnAccount(desk, day, protection), desk.market.calendar
+) -> tuple[bool, Monitor]:
+    """Watch, and return whether a person has canceled it."""
+    own, calendar, pace = OwnAccount(desk, day, protection), desk.market.calendar, Pace(0)
     own.begin()
     until = calendar.close_at(day) + AFTER_CLOSE
     stream, wanted, books = await tap(desk, feeds, day)
@@ -141,8 +146,10 @@ async def _watch(
                         _every(PUBLISH_EVERY, lambda: publish_progress(monitor, own, until)),
                     )
                 ]
-                await monitor.run(Pace(0), microseconds_of(until))
-                for task in running:
+                cancellation = beside.create_task(_stop_if_canceled(pace))
+                await monitor.run(pace, microseconds_of(until))
+                is_canceled = cancellation.done()
+                for task in (*running, cancellation):
                     task.cancel()
         finally:
             monitor.end()
@@ -150,7 +157,7 @@ async def _watch(
         await stream.close()
         if books is not None:
             await books.close()
-    return monitor
+    return is_canceled, monitor
 
 
 async def _replay(
@@ -172,6 +179,12 @@ async def _every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
     while True:
         await asyncio.sleep(seconds)
         await do()
+
+
+async def _stop_if_canceled(pace: Pace) -> None:
+    await until_canceled()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker's own way to say so, in the midst of an orderly end
+    pace.stop()
 
 
 async def _keep(desk: Desk, lease: Lease) -> None:

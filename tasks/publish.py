@@ -19,9 +19,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled
 
-CANCELED_SECONDS = 2  # the worker tells it too
 SECONDS = 10  # a server that restarts holds a call up for longer than trading should wait
 
 
@@ -51,18 +49,6 @@ async def replace_png(key: str, png: bytes, description: str) -> None:
     """Publish a picture in the place of the one of this key that the run has published before."""
     if not await _publish(lambda: _replace(key, _url(png))):
         await publish_png(key, png, description)
-
-
-async def publish_canceled() -> None:
-    """Show the run as canceled, if a person canceled it; Prefect's worker does so once it has loaded the flow anew."""
-    try:
-        with anyio.fail_after(CANCELED_SECONDS):
-            async with get_client() as client:
-                run = await client.read_flow_run(UUID(str(runtime.flow_run.id)))
-                if run.state is not None and run.state.is_cancelling():
-                    await client.set_flow_run_state(run.id, Cancelled(message=run.state.message), force=True)
-    except (TimeoutError, httpx.HTTPError, PrefectException) as exc:
-        get_run_logger().warning("The Prefect server could not be told that the run has ended (%s).", exc)
 
 
 class Progress:

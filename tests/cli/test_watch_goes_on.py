@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 import yaml
 from prefect._internal.infrastructure_exit_codes import get_infrastructure_exit_info
@@ -22,7 +23,7 @@ from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import Event, ReceivedEvent, RelatedResource, Resource
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED
 from prefect.settings import temporary_settings as settings
-from prefect.states import Cancelling, exception_to_crashed_state
+from prefect.states import Cancelling, Pending, exception_to_crashed_state
 
 from adapters.sql.schema import migrate
 from adapters.watch_files import WatchFiles
@@ -32,6 +33,7 @@ from blocks.desk_storage import DeskStorage
 from blocks.market_feed import MarketFeed
 from blocks.provider_access import Provider
 from blocks.risk_limits import RiskLimitsBlock
+from cli.drain import end_unheard
 from cli.prefect_server import client_environment, is_healthy, login, server_in_use
 from cli.up import PREFECT_FILE
 from tests.cli.test_up import STANDIN, RunningDesk, a_desk, prefect_deploy_all, start_trading, until
@@ -169,6 +171,29 @@ asyncio.run(main())
 """
     environment = os.environ | client_environment(desk.home, desk.port)
     subprocess.run([sys.executable, "-c", script, str(desk.home), str(file)], env=environment, check=True)
+
+
+@pytest.mark.slow
+async def test_a_canceled_run_that_no_worker_hears_of_is_ended_in_order(desk: RunningDesk, tmp_path: Path):
+    prefect_deploy_all(desk, STANDIN)
+    async with desk.client() as client:
+        deployment = await client.read_deployment_by_name("standin-trade/standin-trade")
+        parameters = {"folder": str(tmp_path)}
+        run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters, state=Pending())
+        names = {"PREFECT__FLOW_RUN_ID": str(run.id), "PYTHONPATH": str(STANDIN)}
+        environment = os.environ | client_environment(desk.home, desk.port) | names
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "prefect.engine", env=environment)
+        await until(anyio.Path(tmp_path, "began").exists)
+        await client.set_flow_run_state(run.id, Cancelling(message="enough"))
+        await end_unheard(client, desk.home)
+        too_early = process.returncode, (await client.read_flow_run(run.id)).state_name
+        await end_unheard(client, desk.home, 0.0)
+        state = (await client.read_flow_run(run.id)).state
+
+    assert too_early == (None, "Cancelling")
+    assert state is not None
+    assert (state.name, state.message) == ("Cancelled", "enough")
+    assert (tmp_path / "tidied").exists()
 
 
 @pytest.mark.slow

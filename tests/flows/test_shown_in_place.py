@@ -7,7 +7,8 @@ from prefect import flow, get_client, runtime
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.states import Cancelling, Running
 
-from tasks.publish import publish_canceled, replace_markdown
+from tasks.hear import show_canceled
+from tasks.publish import replace_markdown
 
 
 @flow
@@ -34,7 +35,7 @@ async def end_as_told(*, is_canceled: bool) -> str:
     run = UUID(str(runtime.flow_run.id))
     async with get_client() as client:
         await client.set_flow_run_state(run, Cancelling() if is_canceled else Running(), force=True)
-        await publish_canceled()
+        await show_canceled()
         state = (await client.read_flow_run(run)).state
     assert state is not None
     return str(state.name)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlparse
+from uuid import UUID
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ import pytest_asyncio
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelling
 
 from adapters.watch_files import WatchFiles
 from blocks.desk import open_desk
@@ -38,6 +40,7 @@ from trading.monitoring.conditions import ConditionPolicy
 from trading.monitoring.metrics import Metric
 from trading.monitoring.rule_book import fingerprint
 from trading.monitoring.watch_rules import Comparison, WatchRule, default_rules
+from trading.monitoring.watch_status import microseconds_of
 
 SYMBOLS = ["AAPL", "BAC", "CVX", "IBM", "JNJ", "XOM"]
 RULES = (  # broken and kept again every few seconds by ten ticks a second
@@ -232,13 +235,28 @@ async def until_async(happened: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_a_watch_that_its_worker_ends_ends_in_order(desk: WatchedDesk):
-    async with a_run(desk) as process:
+    async with a_run(desk) as (_, process):
         await desk.has_watched(3)
         process.send_signal(signal.SIGTERM)  # what a worker sends when the run is canceled, and when the desk goes down
         await asyncio.to_thread(process.wait, LONGEST)
 
+    assert desk.status()["pid"] == process.pid
+    has_ended_in_order(desk)
+
+
+async def test_a_watch_that_a_person_cancels_ends_in_order_though_no_worker_hears_of_it(desk: WatchedDesk):
+    async with a_run(desk) as (run, process), get_client() as client:
+        await desk.has_watched(3)
+        await client.set_flow_run_state(run, Cancelling())
+        exit_code = await asyncio.to_thread(process.wait, LONGEST)
+        state = (await client.read_flow_run(run)).state
+
+    assert (exit_code, state.name if state else None) == (0, "Cancelled")
+    has_ended_in_order(desk)
+
+
+def has_ended_in_order(desk: WatchedDesk) -> None:
     status = desk.status()
-    assert status["pid"] == process.pid
     assert status["state"] == "ended"
     assert recorded(desk) == status["ticks"]
     assert not list((desk.folder.home / "watch" / "unstored").iterdir())
@@ -247,8 +265,8 @@ async def test_a_watch_that_its_worker_ends_ends_in_order(desk: WatchedDesk):
 
 
 @asynccontextmanager
-async def a_run(desk: WatchedDesk) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Have Prefect run the watch in a process of its own, as a worker does."""
+async def a_run(desk: WatchedDesk) -> AsyncIterator[tuple[UUID, subprocess.Popen[bytes]]]:
+    """Have Prefect run the watch in a process of its own, as a worker does; yield the run and the process."""
     async with get_client() as client:
         run = await client.create_flow_run(watch_market, parameters=desk.parameters)
     command = [sys.executable, "-m", "prefect.engine", str(run.id)]
@@ -260,14 +278,14 @@ async def a_run(desk: WatchedDesk) -> AsyncIterator[subprocess.Popen[bytes]]:
         start = partial(subprocess.Popen, command, env=os.environ | environment, stdout=log, stderr=log)
         process = await asyncio.to_thread(start)
         try:
-            yield process
+            yield run.id, process
         finally:
             process.kill()
             process.wait()
 
 
 async def replay(desk: WatchedDesk) -> str:
-    """Watch the record from the first second to the last of the watch; return under which name."""
+    """Watch the record from the first second to the last step of the watch; return under which name."""
     opened, status = await open_desk(desk.folder.account_block, desk.folder.storage), desk.status()
     day, last = date.fromisoformat(status["session"]), datetime.fromisoformat(status["at"])
     watched = watched_session(opened, day, SYMBOLS)
@@ -275,7 +293,7 @@ async def replay(desk: WatchedDesk) -> str:
         opened, watched, day, ConditionPolicy(), f"watch-{desk.folder.account}", one_sided_rows=False
     )
     monitor.first_us = status["first_us"]
-    await monitor.run(Pace(status["first_us"], 0.0), int(last.timestamp()) * 10**6)
+    await monitor.run(Pace(status["first_us"], 0.0), microseconds_of(last))
     return monitor.watch
 
 
