@@ -77,7 +77,7 @@ def client_environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # the default, pickle, executes code when a result is read
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_RUNNER_HEARTBEAT_FREQUENCY": "30",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "5",  # a worker ends, its runs with it, once 12 questions met no server
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # quiet in the shell; the UI keeps all of it
         "no_proxy": ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), _HOST))),
     }
