@@ -67,7 +67,14 @@ def write_durably(table: pa.Table, path: Path) -> None:
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as sink:
-            pyarrow.parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
+            pyarrow.parquet.write_table(
+                table,
+                sink,
+                compression="zstd",
+                use_dictionary=[c.name for c in table.schema if pa.types.is_string(c.type)],
+                column_encoding={c.name: "DELTA_BINARY_PACKED" for c in table.schema if pa.types.is_timestamp(c.type)},
+                write_page_checksum=True,
+            )
             sink.flush()
             os.fsync(sink.fileno())
         beside.replace(path)

@@ -13,6 +13,8 @@ from trading.monitoring.tick_batch import FIELDS, TickBatch
 _HOUR = timedelta(hours=1)
 _AHEAD_US = 60_000_000  # by how much a provider's clock may run ahead of ours
 _ARRIVED = "arrived"
+_NOTHING = TickBatch()
+
 Columns = dict[str, npt.NDArray[np.generic]]
 
 
@@ -56,9 +58,11 @@ class RecordedTicks:
             self._read_on()
         taken: Columns = {}
         for kind, waiting in self._waiting.items():
-            count = int(np.searchsorted(waiting[_ARRIVED], until_us))
-            taken |= {name: waiting[name][:count] for name in FIELDS[kind]}
-            self._waiting[kind] = {name: column[count:] for name, column in waiting.items()}
+            if count := int(np.searchsorted(waiting[_ARRIVED], until_us)):
+                taken |= {name: waiting[name][:count] for name in FIELDS[kind]}
+                self._waiting[kind] = {name: column[count:] for name, column in waiting.items()}
+        if not taken:
+            return _NOTHING
         return TickBatch(**taken, one_sided_rows=self._one_sided)  # type: ignore[arg-type] # the names tell the types
 
     def problems(self) -> Mapping[str, str]:

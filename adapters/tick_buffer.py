@@ -1,7 +1,6 @@
 """What a feed has said since it was last taken: every trade, and of quotes as many as there is room for."""
 
 import math
-from struct import Struct
 from threading import Lock
 
 import numpy as np
@@ -11,7 +10,6 @@ from trading.monitoring.tick_batch import FloatArray, TickBatch
 MOST_QUOTES = 200_000  # held at once: some seconds of 1,000 symbols in the worst minute of a day
 # A tick is a row of float64, so that rows are columns at once; a time in microseconds is a whole number that float64
 # holds exactly until 2255.
-_TRADE, _QUOTE = Struct("=5d"), Struct("=7d")
 _NAN = math.nan
 
 
@@ -28,15 +26,13 @@ class TickBuffer:
     """
 
     def __init__(self, *, most_quotes: int = MOST_QUOTES, one_sided_rows: bool = False) -> None:
-        self._most, self._one_sided, self._lock = most_quotes * _QUOTE.size, one_sided_rows, Lock()
-        self._trades, self._quotes = bytearray(), bytearray()
+        self._most, self._one_sided, self._lock = most_quotes, one_sided_rows, Lock()
+        self._trades, self._quotes = _Rows(5), _Rows(7)
         self.conflated = 0
 
     def trade(self, place: int, px: float, size: float, traded_at: int, received_at: int) -> None:
         """Take a trade; times are microseconds since the epoch, UTC."""
-        row = _TRADE.pack(place, px, size, traded_at, received_at)
-        with self._lock:
-            self._trades += row
+        self._trades.fresh.extend((place, px, size, traded_at, received_at))
 
     def quote(
         self,
@@ -49,7 +45,7 @@ class TickBuffer:
         received_at: int,
     ) -> None:
         """Take a quote; None is a side that nobody quotes, or a size that is not told."""
-        row = _QUOTE.pack(
+        row = (
             place,
             _NAN if bid is None else bid,
             _NAN if ask is None else ask,
@@ -58,21 +54,17 @@ class TickBuffer:
             quoted_at,
             received_at,
         )
-        with self._lock:
-            self._quotes += row
-            if len(self._quotes) >= self._most:
-                self._conflate()
+        fresh = self._quotes.fresh
+        fresh.extend(row)
+        if len(fresh) >= self._most * len(row):
+            self._conflate()
 
     def take(self, until_us: int) -> TickBatch:
         """Return what was received before that time, in order of arrival; the rest waits."""
         with self._lock:
-            trades, self._trades = self._trades, bytearray()
-            quotes, self._quotes = self._quotes, bytearray()
-            traded, later = _split(_rows(trades, _TRADE), until_us)
-            self._trades += later.tobytes()
-            quoted, later = _split(_rows(quotes, _QUOTE), until_us)
-            self._quotes += later.tobytes()
-        traded, quoted = np.ascontiguousarray(traded.T), np.ascontiguousarray(quoted.T)
+            traded, quoted = self._trades.taken(until_us), self._quotes.taken(until_us)
+        if len(self._quotes.waiting) >= self._most:
+            self._conflate()
         return TickBatch(
             trade_symbol=traded[0].astype(np.int32),
             trade_px=traded[1],
@@ -90,20 +82,41 @@ class TickBuffer:
         )
 
     def _conflate(self) -> None:
-        rows = _rows(self._quotes, _QUOTE)
-        told = rows[:, 1] > 0 if self._one_sided else np.zeros(len(rows))  # a row of one side leaves the other
-        _, newest = np.unique((2 * rows[:, 0] + told)[::-1], return_index=True)
-        kept = rows[np.sort(len(rows) - 1 - newest)]
-        self.conflated += len(rows) - len(kept)
-        self._quotes = bytearray(kept.tobytes())
+        with self._lock:
+            rows = self._quotes.gathered()
+            told = rows[:, 1] > 0 if self._one_sided else np.zeros(len(rows))  # a row of one side leaves the other
+            _, newest = np.unique((2 * rows[:, 0] + told)[::-1], return_index=True)
+            self._quotes.waiting = rows[np.sort(len(rows) - 1 - newest)]
+            self.conflated += len(rows) - len(self._quotes.waiting)
 
 
-def _rows(packed: bytearray, row: Struct) -> FloatArray:
-    return np.frombuffer(packed).reshape(-1, row.size // 8)
+class _Rows:
+    """Rows of one kind, as they came.
 
+    Python extends a list by a tuple, and deletes a part of it, in one step: who puts a row down asks for no lock. Those
+    who take rows out do.
 
-def _split(rows: FloatArray, until_us: int) -> tuple[FloatArray, FloatArray]:
-    """Split where the first row was received at that time or later: what came after it waits behind it."""
-    late = rows[:, -1] >= until_us
-    first = int(late.argmax()) if late.any() else len(rows)
-    return rows[:first], rows[first:]
+    Attributes:
+        fresh: the numbers of rows that nobody has looked at, one row behind the other.
+        waiting: rows before them that were not taken yet.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.fresh: list[float] = []
+        self.waiting: FloatArray = np.empty((0, width))
+
+    def gathered(self) -> FloatArray:
+        """Take all out."""
+        count, width = len(self.fresh), self.waiting.shape[1]
+        rows = np.fromiter(self.fresh, dtype=np.float64, count=count).reshape(-1, width)
+        del self.fresh[:count]
+        rows, self.waiting = np.concatenate((self.waiting, rows)), self.waiting[:0]
+        return rows
+
+    def taken(self, until_us: int) -> FloatArray:
+        """Take out, as columns, what is before the first row received then or later: what came after it waits."""
+        rows = self.gathered()
+        late = rows[:, -1] >= until_us
+        first = int(late.argmax()) if late.any() else len(rows)
+        self.waiting = rows[first:].copy()
+        return np.ascontiguousarray(rows[:first].T)

@@ -19,7 +19,7 @@ from trading.monitoring.tick_batch import TickBatch
 
 LOGGER = logging.getLogger(__name__)
 _MINUTE_US = 60_000_000
-_MOST_TICKS = 1 << 16  # in a file: what is put into the store at once is held in memory
+_MOST_TICKS = 1 << 15  # in a file: what is put into the store at once is held in memory
 
 
 class TickRecorder:

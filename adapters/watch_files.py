@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from adapters.private_file import write_private
 from trading.errors import StoreUnavailable
@@ -20,6 +20,7 @@ LOGGER = logging.getLogger(__name__)
 FOLDER = "watch"
 _ARRAY, _STANDING = "array.", "standing"
 _DIGEST_BYTES = 32
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -42,7 +43,7 @@ class WatchFiles:
         Raises:
             StoreUnavailable: it could not be written; the one before stays.
         """
-        _replace(self.status_path, json.dumps(_plain(status), allow_nan=False).encode(), durable=False)
+        _replace(self.status_path, orjson.dumps(status, option=_OPTIONS), durable=False)
 
     def read_status(self) -> dict[str, Any] | None:
         """Return the last status; None when there is none that can be read."""
@@ -108,17 +109,3 @@ def _replace(path: Path, content: bytes, *, durable: bool = True) -> None:
         write_private(path, content, durable=durable)
     except OSError as exc:
         raise StoreUnavailable(str(path), str(exc)) from exc
-
-
-def _plain(value: object) -> Any:
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case np.generic():
-            return _plain(value.item())
-        case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case list() | tuple() | np.ndarray():
-            return [_plain(each) for each in value]
-        case _:
-            return value

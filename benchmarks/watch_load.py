@@ -3,10 +3,11 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from struct import iter_unpack
 from subprocess import PIPE, Popen
 from threading import Thread
 from typing import IO, Any, TypeVar
@@ -171,10 +172,9 @@ class FedTicks:
                 quote(*row)
             self.fed += trades + quotes
 
-    def _rows(self, count: int, columns: int) -> list[Any]:
+    def _rows(self, count: int, columns: int) -> Iterator[tuple[Any, ...]]:
         content = self._source.read(8 * count * columns)
         whole = len(content) // (8 * columns) * 8 * columns  # the last of a process that was ended
         rows = np.frombuffer(content[:whole]).reshape(-1, columns).copy()
         rows[:, -1] = self.received_us[-1]
-        told: list[Any] = rows.tolist()
-        return told
+        return iter_unpack(f"={columns}d", rows.tobytes())

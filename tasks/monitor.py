@@ -1,6 +1,7 @@
 """Monitor: the loop of a watch. Nothing in it asks Prefect, so a server that is gone holds nothing up."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections import deque
@@ -30,7 +31,7 @@ from trading.monitoring.watched_session import WatchedSession
 
 LOGGER = logging.getLogger(__name__)
 SECOND_US = 1_000_000
-STEP_US = 200_000  # a tick waits no longer; a part of a second, and never another: what was told depends on it
+STEP_US = 100_000  # a tick waits no longer; a part of a second, and never another: what was told depends on it
 FEED = "feed"
 _RULES_EVERY_US, _CHECKPOINT_EVERY_US = 5 * SECOND_US, 60 * SECOND_US
 _STATUS_EVERY, _LONGEST_TELLING = 0.5, 0.3
@@ -135,12 +136,14 @@ class Monitor:
         It has a thread of its own, so what holds the loop up does not hold it up. Canceled, it ends after the step
         that is under way.
         """
+        gc.freeze()  # all that is loaded stays: to look through it again takes some tenths of a second, and stops all
         watching = asyncio.ensure_future(asyncio.to_thread(self._watch, pace, until_us))
         try:
             await asyncio.shield(watching)
         finally:
             pace.stop()
             await asyncio.wait([watching])
+            gc.unfreeze()
 
     async def watch_more(self, session: WatchedSession) -> None:
         """Go on, from the next step, with symbols added to the end of the watch list; return when that is so."""

@@ -40,9 +40,24 @@ def insert_new(connection: sa.Connection, model: type[SQLModel], rows: Sequence[
     """Insert the rows that break no unique key, and return how many that were."""
     if not rows:
         return 0
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table_of(model)).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    statement = _inserting(connection, model).execution_options(preserve_rowcount=True)
     return connection.execute(statement, list(rows)).rowcount
+
+
+def insert_told(
+    connection: sa.Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]], *columns: sa.Column[Any]
+) -> set[tuple[Any, ...]]:
+    """Insert the rows that break no unique key, and return these columns of them."""
+    if not rows:
+        return set()
+    told = connection.execute(_inserting(connection, model).returning(*columns), list(rows))
+    return {tuple(row) for row in told}
+
+
+def _inserting(connection: sa.Connection, model: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
+    table = table_of(model)
+    inserting = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    return inserting.on_conflict_do_nothing()
 
 
 def json_value(value: object) -> Any:

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from adapters.sql.alert_ending import end_alerts
-from adapters.sql.alert_rows import put_alert
+from adapters.sql.alert_rows import put_alerts
 from adapters.sql.audit import append_audit
 from adapters.sql.breakers import append_change, last_changes
 from adapters.sql.engine import reading, writing
 from adapters.sql.order_rows import MARK, ORDER, STATE
-from adapters.sql.rows import flat, insert_new, table_of
+from adapters.sql.rows import flat, insert_new, insert_told, table_of
 from adapters.sql.watch_tables import ActingWatchRuleRow, WatchEventRow, WatchRuleRow
 from trading.errors import InvalidValue
 from trading.monitoring.rule_book import RuleEvent, Standing, fingerprint
@@ -24,6 +24,7 @@ from trading.risk.restrictions import RestrictionKind, RiskScope
 
 RULE, EVENT, ACTING = table_of(WatchRuleRow), table_of(WatchEventRow), table_of(ActingWatchRuleRow)
 _RULES: TypeAdapter[WatchRule] = TypeAdapter(WatchRule)
+_IDENTITY = ("rule_id", "subject", "broken_at", "is_broken")
 _Key = tuple[str, str]  # rule and subject
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -89,12 +90,14 @@ class SqlWatches:
         if not events:
             return ()
         with writing(self._engine) as connection:
-            new = tuple(e for e in events if insert_new(connection, WatchEventRow, [_row(watch, e)]))
-            for event in new if tells else ():
-                alert = event.alert(watch)
-                if event.is_broken:
-                    put_alert(connection, alert)
-                else:
+            rows = {tuple(row[name] for name in _IDENTITY): (row, e) for e in events for row in [_row(watch, e)]}
+            columns = (EVENT.c[name] for name in _IDENTITY)
+            told = insert_told(connection, WatchEventRow, [row for row, _ in rows.values()], *columns)
+            new = tuple(event for key, (_, event) in rows.items() if key in told)
+            if tells:
+                put_alerts(connection, [e.alert(watch) for e in new if e.is_broken])
+                for event in (e for e in new if not e.is_broken):
+                    alert = event.alert(watch)
                     end_alerts(connection, alert.fingerprint, event.text, alert.raised_at)
             if tells and new:
                 before = _acting(connection, watch)

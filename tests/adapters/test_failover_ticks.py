@@ -61,10 +61,10 @@ class Desk:
         self.told[self.ticks.name].append(batch)
 
     async def _telling(self, name: str, message: object) -> Callable[[], bool]:
-        trades = self.taps[name].buffer._trades
+        trades = self.taps[name].buffer._trades.fresh
         count = len(trades)
         await message  # type: ignore[misc] # a coroutine of a server
-        return lambda: len(self.taps[name].buffer._trades) > count
+        return lambda: len(self.taps[name].buffer._trades.fresh) > count
 
     def prices(self, name: str) -> list[float]:
         return together(TickBatch(), *self.told[name]).trade_px.tolist()

@@ -99,14 +99,14 @@ def _time(at: pd.Timestamp) -> str:
     return f"{at:%H:%M:%S.%f}"
 
 
-# -- the same by pandas, and a loop over fifths of a second that is as plain as the rules are
+# -- the same by pandas, and a loop over tenths of a second that is as plain as the rules are
 
 
 def predict(symbol: str) -> Iterator[tuple[str, str, str, bool]]:
-    ends = pd.date_range(BEGIN + timedelta(seconds=1), END, freq="200ms", tz=UTC)
+    ends = pd.date_range(BEGIN + timedelta(seconds=1), END, freq="100ms", tz=UTC)
     seconds = ends[ends.microsecond == 0]
-    fifth = pd.Timedelta(milliseconds=200)
-    heard = frozenset(at for kind in KINDS for at in (of_day(kind)["at"].dt.floor(fifth) + fifth).unique())
+    tenth = pd.Timedelta(milliseconds=100)
+    heard = frozenset(at for kind in KINDS for at in (of_day(kind)["at"].dt.floor(tenth) + tenth).unique())
     quotes = of_day(TickKind.QUOTES).query("symbol == @symbol").set_index("at")
     trades = of_day(TickKind.TRADES).query("symbol == @symbol").set_index("at")["price"]
     bid, ask = (newest(quotes[side].where(quotes[side] > 0).ffill(), ends).ffill() for side in ("bid", "ask"))

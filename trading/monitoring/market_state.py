@@ -64,6 +64,8 @@ class MarketState:
         Raises:
             InvalidValue: a symbol is not in the watch list; nothing was taken.
         """
+        if not len(batch) + len(batch.book_symbol):
+            return
         for name in ("trade_symbol", "quote_symbol", "book_symbol"):
             check_symbols(name, getattr(batch, name), len(self._session.symbols))
         self._quotes_waiting.add(batch)
