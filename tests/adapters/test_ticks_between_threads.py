@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from adapters.failover_ticks import FailoverTicks
 from adapters.parquet_ticks import ParquetTicks
@@ -15,6 +17,7 @@ from adapters.synthetic_ticks import SyntheticTicks
 from adapters.tick_buffer import TickBuffer
 from adapters.tick_recorder import TickRecorder
 from tests.adapters.ib.ib_desk import until
+from tests.adapters.taken_ticks import together
 from trading.errors import InvalidValue
 from trading.market.quotes import FetchedQuotes
 from trading.monitoring.tick_batch import TickBatch
@@ -54,6 +57,31 @@ def test_what_waits_for_its_second_is_not_taken_with_what_a_clock_gone_back_puts
     taken = [buffer.take(THREE_US + at).trade_px.tolist() for at in (2, 6)]
 
     assert taken == [[], [10.0, 11.0]]
+
+
+@pytest.mark.parametrize("most_quotes", [1_000_000, 500])
+def test_ticks_of_several_threads_are_taken_once_and_in_their_order_and_every_trade_is(most_quotes: int):
+    buffer, count, writers = TickBuffer(most_quotes=most_quotes), 20_000, (0, 1)
+
+    def write(place: int) -> None:
+        for number in range(count):
+            buffer.trade(place, float(number), 1.0, THREE_US, THREE_US)
+            buffer.quote(place, float(number), None, 1.0, None, THREE_US, THREE_US)
+
+    with ThreadPoolExecutor() as threads:
+        writing = [threads.submit(write, place) for place in writers]
+        batches = [buffer.take(THREE_US + 1)]
+        while not all(w.done() for w in writing):
+            batches.append(buffer.take(THREE_US + 1))
+    batches.append(buffer.take(THREE_US + 1))
+
+    told = together(*batches)
+    quoted = {place: told.bid[told.quote_symbol == place] for place in writers}
+    assert all(np.array_equal(told.trade_px[told.trade_symbol == place], np.arange(count)) for place in writers)
+    assert np.isnan(told.ask).all()
+    assert sum(map(len, quoted.values())) + buffer.conflated == len(writers) * count
+    assert all((np.diff(bids) > 0).all() and bids[-1] == count - 1 for bids in quoted.values())
+    assert buffer.conflated == 0 or most_quotes == 500
 
 
 class Slow(SyntheticTicks):

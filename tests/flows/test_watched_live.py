@@ -294,6 +294,7 @@ async def replay(desk: WatchedDesk) -> str:
     )
     monitor.first_us = status["first_us"]
     await monitor.run(Pace(status["first_us"], 0.0), microseconds_of(last))
+    monitor.end()
     return monitor.watch
 
 

@@ -250,6 +250,7 @@ def test_what_the_ledger_cannot_take_waits_for_it(
     before = events(ledger)
     gone = False
     watch(monitor, 201)
+    monitor.end()
 
     assert before == []
     assert len(events(ledger)) == len(monitor.told) > 10
