@@ -71,10 +71,14 @@ class KeptChild:
     child: "subprocess.Popen[bytes] | None" = None
     started_at: float = -float("inf")
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether it is gone, all its threads with it: one that is left holds its files and its port."""
+        return self.child is None or self.child.poll() is not None
+
     def look(self) -> "subprocess.Popen[bytes]":
         """Start it when it does not run, and return the one that was started last."""
-        has_ended = self.child is None or self.child.poll() is not None
-        if self.child is None or (has_ended and time.monotonic() - self.started_at >= self.pause_seconds):
+        if self.child is None or (self.has_ended and time.monotonic() - self.started_at >= self.pause_seconds):
             self.child, self.started_at = self.start(), time.monotonic()
         return self.child
 

@@ -203,8 +203,8 @@ def is_healthy(home: Path, port: int) -> bool:
 
 
 def has_ended(server: PrefectServer) -> bool:
-    """Tell whether the server's process is gone, and none was started in its place."""
-    return _recorded(server.home) is None
+    """Tell whether a server that this command has started is gone, and none was started in its place."""
+    return server.child is not None and server.child.has_ended
 
 
 def _join(home: Path, lock: TextIO) -> PrefectServer | None:

@@ -26,12 +26,7 @@ from cli.prefect_server import (
     running_server,
     server_environment,
 )
-
-
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.cli.shell import a_free_port
 
 
 def readers(path: Path) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from prefect.client.schemas.objects import StateType
 
 from cli.prefect_server import login, prefect_home
 from cli.up import PREFECT_FILE
+from tests.cli.shell import a_free_port
 
 STANDIN = Path(__file__).parent / "standin_desk"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -48,9 +48,7 @@ class RunningDesk:
 
 def a_desk(home: Path, prefect_file: Path) -> RunningDesk:
     """Start a desk as a shell would, and wait until it says that it is up."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = a_free_port()
     script = f"""
 from pathlib import Path
 from cli.up import up

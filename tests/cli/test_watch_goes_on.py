@@ -207,6 +207,7 @@ async def test_a_server_that_is_killed_comes_again_and_a_run_goes_on_and_can_be_
     os.kill(killed.pid, signal.SIGKILL)
 
     async def is_back() -> bool:
+        assert desk.process.poll() is None, desk.stop(signal.SIGTERM)
         server = server_in_use(desk.home)
         return server is not None and server.pid != killed.pid and is_healthy(desk.home, desk.port)
 

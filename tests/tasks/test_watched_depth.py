@@ -62,7 +62,7 @@ def a_monitor(home: Path, feed: MarketFeed, at: datetime) -> Monitor:
 
 async def test_the_book_of_what_is_held_is_watched_recorded_and_shown(tmp_path: Path):
     async with a_server() as server:
-        at = datetime.fromtimestamp(int(time.time()) + 2, UTC)  # a book is looked at from a second on after it began
+        at = datetime.fromtimestamp(int(time.time()) + 20, UTC)  # a book is told once it began a second before
         monitor, wanted = a_monitor(tmp_path, a_feed(server, depth_symbols=1), at), SubscriptionList(None)
         wanted.want("watch list", WatchPriority.UNIVERSE, SYMBOLS)
         wanted.want("paper", WatchPriority.POSITIONS, ["IBM"])
