@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from adapters.allocators import give_back_memory
 from adapters.tick_recorder import TickRecorder
 from adapters.watch_files import WatchFiles
 from adapters.watched_books import WatchedBooks
@@ -34,6 +35,7 @@ SECOND_US = 1_000_000
 STEP_US = 100_000  # a tick waits no longer; a part of a second, and never another: what was told depends on it
 FEED = "feed"
 _RULES_EVERY_US, _CHECKPOINT_EVERY_US = 5 * SECOND_US, 60 * SECOND_US
+_HOUR_US = 3_600 * SECOND_US
 _STATUS_EVERY, _LONGEST_TELLING = 0.5, 0.3
 _LAST_TRIES, _MOST_TOLD = 20, 1_000
 
@@ -193,6 +195,8 @@ class Monitor:
         self._busy_ms += 1000 * (time.perf_counter() - began)
         if self.recorder is not None and at_us % _CHECKPOINT_EVERY_US == 0:
             self.checkpoint()
+        if at_us % _HOUR_US == 0:
+            give_back_memory()
 
     def end(self) -> None:
         """Store and tell what is not yet, and say that the watch has ended in order."""

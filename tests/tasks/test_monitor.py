@@ -306,6 +306,19 @@ def test_what_comes_to_be_held_is_watched_from_the_next_second_on(ledger: Ledger
     assert np.isfinite(monitor.last.metrics.of(Metric.LAST)).all()
 
 
+def test_memory_that_was_freed_is_given_back_once_an_hour(
+    ledger: Ledger, storage: DeskStorage, monkeypatch: pytest.MonkeyPatch
+):
+    given_back_at: list[int | None] = []
+    hour_us = (OPEN_US // (3_600 * SECOND_US) + 1) * 3_600 * SECOND_US
+    monitor = a_monitor(ledger, storage.home, a_load(), first_us=hour_us - SECOND_US)
+    monkeypatch.setattr("tasks.monitor.give_back_memory", lambda: given_back_at.append(monitor.market.state.at_us))
+
+    watch(monitor, (hour_us - OPEN_US) // SECOND_US + 1)
+
+    assert given_back_at == [hour_us]
+
+
 def test_the_status_says_how_it_stands(ledger: Ledger, storage: DeskStorage):
     monitor = a_monitor(ledger, storage.home, a_load())
 
