@@ -176,7 +176,7 @@ class FailoverTicks:
             self._do(feed.renew(dict(self._places)))
         for later in self._feeds[number + 1 :]:
             if later.is_open:
-                later.is_open, later.health, later.heard = False, None, []
+                later.is_open, later.health = False, None
                 self._do(later.give_back(tuple(self._places)))
 
     def _renew_silent_symbols(self, at_us: int) -> None:

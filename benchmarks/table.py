@@ -1,4 +1,4 @@
-"""The table of measurements, in Markdown, from the lines of a run."""
+"""The tables of measurements, in Markdown, from the lines of runs."""
 
 import json
 from collections.abc import Iterable
@@ -8,13 +8,17 @@ CATALOGUE = "gate.catalogue."  # told in docs/quality.md, a row for each kind of
 
 
 def markdown_table(lines: Iterable[str]) -> str:
-    """Return the table and, below it, what the numbers were measured on; the catalogue has a page of its own."""
+    """Return a table for each machine and, below it, what it is; the catalogue has a page of its own."""
     rows = [json.loads(line) for line in lines if line.strip()]
     rows = [row for row in rows if not row["name"].startswith(CATALOGUE) or "false_alarms" in row["name"]]
+    machines = dict.fromkeys(row["machine"] for row in rows)
+    return "\n\n".join(_table_of([row for row in rows if row["machine"] == machine], machine) for machine in machines)
+
+
+def _table_of(rows: list[dict[str, Any]], machine: str) -> str:
     table = ["| measurement | value | aim | baseline | what |", "| --- | ---: | ---: | ---: | --- |"]
     table += [f"| `{r['name']}` | {_value(r, 'value')} | {_aim(r)} | {_baseline(r)} | {r['note']} |" for r in rows]
-    machines = dict.fromkeys(r["machine"] for r in rows)
-    return "\n".join([*table, "", *(f"Measured on {machine}." for machine in machines)])
+    return "\n".join([*table, "", f"Measured on {machine}."])
 
 
 def _aim(row: dict[str, Any]) -> str:
