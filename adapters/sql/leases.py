@@ -112,7 +112,9 @@ def process_of(process: str) -> psutil.Process | None:
         found = psutil.Process(int(pid))
         # Creation times are told relative to the boot, whose time is corrected now and then by a little.
         is_another = abs(found.create_time() - float(created)) > 2
-        return None if is_another or found.status() == psutil.STATUS_ZOMBIE else found
+        # While another of its threads lives a process may still be in the middle of a call, a zombie though it is.
+        has_ended = found.status() == psutil.STATUS_ZOMBIE and found.num_threads() == 1
+        return None if is_another or has_ended else found
     except psutil.NoSuchProcess:
         return None
 

@@ -11,6 +11,7 @@ import pytest
 from tests.adapters.sql.ledger_child import acquire, all_at_once, children
 from tests.adapters.sql.sql_desk import MINUTE, a_decision
 from tests.builders import ACCOUNT, DECIDED, a_new_order
+from tests.half_ended import half_ended
 from trading.errors import DeskHalted, InvalidValue, LeaseHeld, LeaseLost
 from trading.ledger import Lease
 from trading.orders.executions import SendMark
@@ -211,6 +212,16 @@ class TestProofOfDeath:
             assert ledger.leases.current(ACCOUNT) is not None
 
             process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+            assert ledger.leases.current(ACCOUNT) is None
+
+    def test_a_process_of_which_a_thread_is_left_is_not_dead(self, ledger):
+        with half_ended() as process:
+            self.held_by(ledger, pid=process.pid, created=psutil.Process(process.pid).create_time())
+            assert ledger.leases.current(ACCOUNT) is not None
+
+            process.stdin.close()
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
             assert ledger.leases.current(ACCOUNT) is None
