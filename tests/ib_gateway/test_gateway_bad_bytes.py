@@ -14,7 +14,7 @@ async def reply_to(gateway, raw):
     """Send bytes and return what comes until the gateway closes the socket."""
     reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
     writer.write(raw)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     return answer

@@ -28,11 +28,11 @@ class Terminal:
         self._reader, self._writer = reader, writer
 
     async def read(self, count: int = 1) -> list[str]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return [(await self._reader.readuntil(b"\r\n")).decode("latin-1")[:-2] for _ in range(count)]
 
     async def rest(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self._reader.read()
 
     async def ask(self, command: str, count: int = 1) -> list[str]:
@@ -134,7 +134,7 @@ async def test_prices_move_by_themselves_and_the_time_is_told(dial: Dial):
         await terminal.ask("wAAPL", 2)
 
         kinds: set[str] = set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(kinds) < 2:
                 kinds |= {line[0] for line in await terminal.read()}
 

@@ -129,7 +129,7 @@ async def a_server(*said: bytes, answers: bool = True) -> AsyncIterator[int]:
     finally:
         done.set()
         server.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.gather(*filter(None, serving), return_exceptions=True)  # the other side may be gone
 
 

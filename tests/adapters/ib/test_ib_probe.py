@@ -174,7 +174,7 @@ async def test_a_client_id_in_use_is_named():
     async with a_gateway() as gateway:
         held = await asyncio.open_connection(gateway.host, gateway.port)
         held[1].write(b"API\0\0\0\0\x09v157..178" + b"\0\0\0\x0971\x002\x0013\0\0")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while gateway.client(13) is None:  # noqa: ASYNC110 - what the gateway knows has no event to wait for
                 await asyncio.sleep(0.002)
 

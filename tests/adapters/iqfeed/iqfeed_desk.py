@@ -43,8 +43,8 @@ def settings_of(server: IqfeedServer, **settings: Any) -> IqfeedSettings:
 
 
 async def until(true: Callable[[], object]) -> None:
-    """Wait until it is true, 5 s at most."""
-    async with asyncio.timeout(5):
+    """Wait until it is true, 20 s at most."""
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.002)
 
