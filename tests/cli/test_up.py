@@ -78,9 +78,10 @@ raise SystemExit(up(home, {port}, prepare=prepare, prefect_file=Path({str(prefec
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
     desk = a_desk(tmp_path_factory.mktemp("desk"), PREFECT_FILE)
-    yield desk
-    if desk.process.poll() is None:
-        desk.stop(signal.SIGTERM)
+    with desk.process:  # what it has said is closed, however it ended
+        yield desk
+        if desk.process.poll() is None:
+            desk.stop(signal.SIGTERM)
 
 
 def prefect_deploy_all(desk: RunningDesk, folder: Path) -> None:

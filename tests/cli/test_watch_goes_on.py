@@ -78,9 +78,10 @@ def only_the_watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def desk(only_the_watch: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
     desk = a_desk(tmp_path_factory.mktemp("desk"), only_the_watch)
-    yield desk
-    if desk.process.poll() is None:
-        desk.stop(signal.SIGTERM)
+    with desk.process:  # what it has said is closed, however it ended
+        yield desk
+        if desk.process.poll() is None:
+            desk.stop(signal.SIGTERM)
 
 
 async def save_blocks(desk: RunningDesk, home: Path) -> dict[str, Any]:
