@@ -18,6 +18,7 @@ from blocks.desk import Desk
 from blocks.desk_storage import DeskStorage
 from tasks import attend
 from tasks.look import OwnAccount
+from tasks.monitor import STEP_US
 from tasks.pace import Pace
 from tests.tasks.test_monitor import SECOND_US, SESSION, SYMBOLS, a_ledger, a_monitor
 from trading.errors import StoreUnavailable
@@ -65,7 +66,7 @@ async def test_what_is_held_is_watched_once_the_store_that_was_away_is_back(
         asked.append((monitor.symbols[3:], "NEW" in stream.asked))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    for _ in range(10):
+    for _ in range(3 * SECOND_US // STEP_US):  # the feed makes up whole seconds: NEW comes with the next one
         monitor.step(monitor.next_us(Pace(0)), Pace(0))
     monitor.end()
 
