@@ -203,7 +203,7 @@ def is_healthy(home: Path, port: int) -> bool:
 
 
 def has_ended(server: PrefectServer) -> bool:
-    """Tell whether a server that this command has started is gone, and none was started in its place."""
+    """Tell whether a server that this command has started is gone, so that its port is free for another."""
     return server.child is not None and server.child.has_ended
 
 

@@ -25,6 +25,7 @@ from cli.prefect_server import (
     login_path,
     prefect_home,
     running_server,
+    server_in_use,
     server_log_path,
     start_again,
 )
@@ -119,7 +120,7 @@ async def _stop_desk(
     was_paused: bool,
 ) -> None:
     """Cancel the runs, then stop the worker, then see that none of its runs is left, as process or as state."""
-    server_lives, worker_lives = not has_ended(server), worker.poll() is None
+    server_lives, worker_lives = server_in_use(server.home) is not None, worker.poll() is None
     if server_lives and worker_lives:  # a run is canceled by its worker: without one nobody would hear it
         console.print("Stopping: runs in progress get 30 s to end; Ctrl-C once more ends them now.")
         left = await drain(client, hurry)
